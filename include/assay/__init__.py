@@ -1,0 +1,3 @@
+"""Assay: governed model retraining on Apache Airflow."""
+
+__version__ = "0.1.0"

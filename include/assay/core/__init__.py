@@ -1,0 +1,55 @@
+"""The words everything else is said in. Standard library only; imports no other room."""
+
+from assay.core.canonical import canonical_json, sha256_bytes, sha256_file, sha256_json, sha256_tree
+from assay.core.clock import Stopwatch, utc_now
+from assay.core.errors import AssayError, Problem, UnavailableError, UserError, did_you_mean, problem
+from assay.core.judge import describe_limit, judge_interval
+from assay.core.outcome import EXIT_CODES, Outcome, worst
+from assay.core.settings import Settings, code_version
+from assay.core.verdict import (
+    Check,
+    Group,
+    GroupMetrics,
+    Judgement,
+    Limit,
+    Measured,
+    Severity,
+    Subject,
+    Verdict,
+    bind,
+    decide,
+)
+
+__all__ = [
+    "EXIT_CODES",
+    "AssayError",
+    "Check",
+    "Group",
+    "GroupMetrics",
+    "Judgement",
+    "Limit",
+    "Measured",
+    "Outcome",
+    "Problem",
+    "Settings",
+    "Severity",
+    "Stopwatch",
+    "Subject",
+    "UnavailableError",
+    "UserError",
+    "Verdict",
+    "bind",
+    "canonical_json",
+    "code_version",
+    "decide",
+    "describe_limit",
+    "did_you_mean",
+    "judge_interval",
+    "problem",
+    "sha256_bytes",
+    "sha256_file",
+    "sha256_json",
+    "sha256_tree",
+    "utc_now",
+    "worst",
+]

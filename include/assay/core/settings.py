@@ -1,0 +1,61 @@
+"""Where things are: read from the environment, with one table of names that every process shares."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from assay.core.canonical import sha256_file, sha256_json, sha256_tree
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """Addresses and folders of one Assay installation.
+
+    Attributes
+    ----------
+    home : ``ASSAY_HOME``
+        Folder for local state; `.assay` beside the working directory by default.
+    models : ``ASSAY_MODELS``
+        Folder with one sub-folder per model.
+    snapshots : ``ASSAY_SNAPSHOTS``
+        Folder or object-store URL under which snapshot tables live.
+    operations_db : ``ASSAY_OPERATIONS_DB``
+        SQLAlchemy URL of the operations database.
+    tracking_uri : ``MLFLOW_TRACKING_URI``
+        Address of the MLflow server.
+    gateway_url : ``ASSAY_GATEWAY_URL``
+        Address of the gateway.
+    """
+
+    home: Path
+    models: Path
+    snapshots: str
+    operations_db: str
+    tracking_uri: str
+    gateway_url: str
+
+    @classmethod
+    def from_environment(cls) -> "Settings":
+        """Read the settings; whatever the environment leaves out gets its local default."""
+        home = Path(os.environ.get("ASSAY_HOME", ".assay")).absolute()
+        return cls(
+            home=home,
+            models=Path(os.environ.get("ASSAY_MODELS", PACKAGE.parent / "models")),
+            snapshots=os.environ.get("ASSAY_SNAPSHOTS", str(home / "snapshots")),
+            operations_db=os.environ.get("ASSAY_OPERATIONS_DB", f"sqlite:///{home / 'operations.db'}"),
+            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000"),
+            gateway_url=os.environ.get("ASSAY_GATEWAY_URL", "http://127.0.0.1:8010"),
+        )
+
+
+@cache
+def code_version(train: Path | None = None) -> str:
+    """SHA-256 over Assay's own Python files and, if given, the team's `train.py`.
+
+    It needs no git, so an image without a repository gives the same answer as a checkout.
+    """
+    own = sha256_tree(PACKAGE, PACKAGE.rglob("*.py"))
+    return own if train is None else sha256_json({"assay": own, "train": sha256_file(train)})

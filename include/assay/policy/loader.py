@@ -1,0 +1,222 @@
+"""Read policy files. Everything wrong with a file is said at once, each with its path."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from assay.core import Problem, UserError, did_you_mean, sha256_bytes
+from assay.policy.models import Part, PartialGates, Policy, field_names
+
+P = TypeVar("P", bound=Part)
+
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times faster, where it was built
+
+
+class _Loader(_Base):  # type: ignore[misc]  # the base is chosen at run time
+    """Safe YAML that refuses a key given twice, where PyYAML would keep the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for position, key in enumerate(keys):
+            if key in keys[:position]:
+                mark = node.value[position][0].start_mark
+                raise yaml.constructor.ConstructorError(None, None, f'the key "{key}" is given twice', mark)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelFolder:
+    """A model's folder and the policy in it.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    policy
+        What its `policy.yaml` says.
+    policy_bytes
+        The file itself, kept as evidence.
+    """
+
+    path: Path
+    policy: Policy
+    policy_bytes: bytes
+
+    @property
+    def policy_sha256(self) -> str:
+        """SHA-256 of the policy file."""
+        return sha256_bytes(self.policy_bytes)
+
+    @property
+    def train(self) -> Path:
+        """The team's training module."""
+        return self.path / "train.py"
+
+    @property
+    def contract(self) -> Path:
+        """The data contract: a Great Expectations suite in JSON."""
+        return self.path / "contract.json"
+
+    @property
+    def source(self) -> Path:
+        """The data file, relative paths being meant from the folder."""
+        return self.path / self.policy.data.source
+
+
+def load_folder(folder: Path) -> ModelFolder:
+    """Read a model's folder.
+
+    Raises
+    ------
+    UserError
+        Listing all that is wrong with the policy and all files that are missing beside it.
+    """
+    content = _read(folder / "policy.yaml")
+    loaded = ModelFolder(path=folder, policy=parse_policy(content, str(folder / "policy.yaml")), policy_bytes=content)
+    problems = [
+        Problem(
+            path=str(file), message="no such file", mend="a model folder holds policy.yaml, contract.json and train.py"
+        )
+        for file in (loaded.contract, loaded.train)
+        if not file.is_file()
+    ]
+    if loaded.policy.model != folder.name:
+        problems.append(Problem(path="model", message=f'is "{loaded.policy.model}" but the folder is "{folder.name}"'))
+    if problems:
+        raise UserError(str(folder / "policy.yaml"), problems)
+    return loaded
+
+
+def model_folders(root: Path) -> Iterator[Path]:
+    """Every folder under `root` that holds a policy, in order of name."""
+    return (path.parent for path in sorted(root.glob("*/policy.yaml")))
+
+
+def find_model(root: Path, name: str) -> ModelFolder:
+    """Read the folder of the model `name`.
+
+    Raises
+    ------
+    UserError
+        When there is no such model, naming the nearest.
+    """
+    known = [folder.name for folder in model_folders(root)]
+    if name not in known:
+        raise UserError(name, [Problem(path=str(root), message="no such model", mend=did_you_mean(name, known))])
+    return load_folder(root / name)
+
+
+def parse_policy(content: bytes, subject: str) -> Policy:
+    """Parse a whole policy file.
+
+    Raises
+    ------
+    UserError
+        Listing every problem with its dotted path.
+    """
+    return _validate(Policy, _mapping(content, subject), subject)
+
+
+def load_gates(path: Path) -> tuple[PartialGates, str]:
+    """Read the gates of a policy file, and the file's SHA-256.
+
+    A file with nothing but `gates` will do, so that a team can gate in its own CI before it has a
+    whole policy; a file with anything else must be a whole policy.
+
+    Raises
+    ------
+    UserError
+        Listing every problem with its dotted path.
+    """
+    content = _read(path)
+    data = _mapping(content, str(path))
+    if set(data) <= {"gates"}:
+        gates = _validate(PartialGates, data.get("gates") or {}, str(path), prefix=("gates",))
+    else:
+        policy = _validate(Policy, data, str(path))
+        gates = PartialGates(**dict(policy.gates))
+    return gates, sha256_bytes(content)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(str(path), [Problem(path=str(path), message="no such file")]) from None
+    except OSError as error:
+        raise UserError(str(path), [Problem(path=str(path), message=f"cannot be read: {error.strerror}")]) from None
+
+
+def _mapping(content: bytes, subject: str) -> dict[str, Any]:
+    try:
+        data = yaml.load(content, Loader=_Loader)  # noqa: S506 (_Loader is a safe loader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else subject
+        reason = getattr(error, "problem", None) or str(error)
+        raise UserError(subject, [Problem(path=where, message=f"is not YAML: {reason}")]) from None
+    if not isinstance(data, dict):
+        found = "is empty" if data is None else f"holds a {type(data).__name__}"
+        raise UserError(subject, [Problem(path=subject, message=f"{found}; a policy is a mapping of keys to values")])
+    return data
+
+
+def _validate(part: type[P], data: dict[str, Any], subject: str, prefix: tuple[str, ...] = ()) -> P:
+    try:
+        return part.model_validate(data)
+    except ValidationError as error:
+        problems = [_problem(part, detail, prefix) for detail in error.errors(include_url=False)]
+        raise UserError(subject, _merge(problems)) from None
+
+
+def _problem(part: type[Part], detail: ErrorDetails, prefix: tuple[str, ...]) -> Problem:
+    location = [step for step in detail["loc"] if not (isinstance(step, str) and "[" in step)]  # drop union tags
+    path = ".".join(str(step) for step in (*prefix, *location)) or "policy"
+    match detail["type"]:
+        case "extra_forbidden":
+            return Problem(
+                path=path, message="unknown key", mend=did_you_mean(str(location[-1]), _keys_at(part, location[:-1]))
+            )
+        case "missing":
+            return Problem(path=path, message="is missing")
+        case "value_error":
+            return Problem(path=path, message=str(detail["ctx"]["error"]))
+    message = detail["msg"][0].lower() + detail["msg"][1:]
+    return Problem(path=path, message=f"{message}, got {detail['input']!r}")
+
+
+def _merge(problems: list[Problem]) -> list[Problem]:
+    """Join what each branch of a union says about the same place."""
+    by_path: dict[str, Problem] = {}
+    for each in problems:
+        before = by_path.get(each.path)
+        by_path[each.path] = (
+            each if before is None else Problem(path=each.path, message=f"{before.message}, or {each.message}")
+        )
+    return list(by_path.values())
+
+
+def _keys_at(part: type[Part], location: list[Any]) -> list[str]:
+    """The keys known at a place in the policy, found by walking the types."""
+    for step in location:
+        if isinstance(step, int):
+            continue
+        by_key = {info.alias or name: info.annotation for name, info in part.model_fields.items()}
+        inner = next(_parts_in(by_key.get(step)), None)
+        if inner is None:
+            return []
+        part = inner
+    return field_names(part)
+
+
+def _parts_in(annotation: Any) -> Iterator[type[Part]]:
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _parts_in(argument)

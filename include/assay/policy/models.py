@@ -1,0 +1,245 @@
+"""The policy file as types. Unknown keys are refused; values are never coerced."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from assay.core import Limit, Severity
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Column = Annotated[str, Field(min_length=1)]
+RiskTier = Literal["low", "medium", "high"]
+OnInconclusive = Literal["block", "review"]
+
+
+T = TypeVar("T")
+
+
+def _distinct(values: list[T]) -> list[T]:
+    repeated = sorted({str(value) for value in values if values.count(value) > 1})
+    if repeated:
+        raise ValueError(f"named twice: {', '.join(repeated)}")
+    return values
+
+
+Columns = Annotated[list[Column], AfterValidator(_distinct)]
+
+
+class Part(BaseModel):
+    """A part of a policy."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Limited(Part):
+    """Anything with a limit: at least one side must be given, and they must not contradict."""
+
+    min: float | None = None
+    max: float | None = None
+    severity: Severity = "critical"
+
+    @model_validator(mode="after")
+    def _sides(self) -> "Limited":
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
+        return self
+
+    @property
+    def limit(self) -> Limit:
+        """The limit in core's words."""
+        return Limit(min=self.min, max=self.max)
+
+
+class Data(Part):
+    """Which rows and columns the model is made from."""
+
+    source: str
+    key: Column
+    label: Column
+    positive: str | int | bool
+    features: Annotated[Columns, Field(min_length=1)]
+    sensitive: Annotated[Columns, Field(min_length=1)]
+    holdout: Share = 0.3
+
+    @model_validator(mode="after")
+    def _roles(self) -> "Data":
+        clashes = {self.label, self.key} & set(self.features)
+        if clashes:
+            raise ValueError(f"the label and the key cannot be features: {', '.join(sorted(clashes))}")
+        if self.label == self.key:
+            raise ValueError("label and key are the same column")
+        return self
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column that the policy needs, each once: key, label, features, sensitive."""
+        return list(dict.fromkeys([self.key, self.label, *self.features, *self.sensitive]))
+
+
+class Training(Part):
+    """How the candidate is made."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    threshold: Share = 0.5
+    parameters: dict[str, str | int | float | bool] = {}
+
+
+class PerformanceCheck(Limited):
+    """A limit on a metric of the holdout."""
+
+    metric: Literal["auc", "log_loss", "brier", "ece"]
+
+
+class ChampionCheck(Part):
+    """Non-inferiority to the champion on the same rows: how much worse is still acceptable."""
+
+    metric: Literal["auc", "log_loss", "brier", "ece"]
+    margin: Annotated[float, Field(gt=0)]
+    severity: Severity = "critical"
+
+
+class Performance(Part):
+    """The performance gate."""
+
+    confidence: Share = 0.95
+    draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    checks: Annotated[list[PerformanceCheck], Field(min_length=1)]
+    champion: list[ChampionCheck] = []
+    on_inconclusive: OnInconclusive = "block"
+
+
+class FairnessCheck(Limited):
+    """A limit on how a rate may differ between groups."""
+
+    metric: Literal["selection_rate", "tpr", "fpr"]
+    compare: Literal["difference", "ratio"] = "difference"
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "FairnessCheck":
+        for side in ("min", "max"):
+            value = getattr(self, side)
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"{side} must be between 0 and 1, got {value:g}")
+        return self
+
+
+class Fairness(Part):
+    """The fairness gate."""
+
+    groups: Annotated[list[Column | Annotated[Columns, Field(min_length=1)]], Field(min_length=1)]
+    min_group_size: Annotated[int, Field(ge=1)] = 100
+    confidence: Share = 0.95
+    checks: Annotated[list[FairnessCheck], Field(min_length=1)]
+    on_inconclusive: OnInconclusive = "block"
+
+    @property
+    def attributes(self) -> list[tuple[str, ...]]:
+        """`groups` with every entry a tuple of columns."""
+        return [(entry,) if isinstance(entry, str) else tuple(entry) for entry in self.groups]
+
+
+class RobustnessCheck(Part):
+    """How far a metric may fall when the inputs are damaged in one way.
+
+    `share` is the part of cells (missing, unknown_category), of rows (unit_error) that is
+    damaged, or for `noise` the standard deviation added, as a multiple of the column's own.
+    """
+
+    scenario: Literal["missing", "noise", "unknown_category", "unit_error"]
+    share: Annotated[float, Field(gt=0, le=1)] = 0.1
+    metric: Literal["auc", "brier", "log_loss"] = "auc"
+    max_drop: Annotated[float, Field(gt=0)]
+    severity: Severity = "critical"
+
+
+class Robustness(Part):
+    """The robustness gate."""
+
+    confidence: Share = 0.95
+    draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    checks: Annotated[list[RobustnessCheck], Field(min_length=1)]
+    on_inconclusive: OnInconclusive = "block"
+
+
+class Gates(Part):
+    """The gates between training and registration."""
+
+    performance: Performance
+    fairness: Fairness
+    robustness: Robustness
+
+
+class PartialGates(Part):
+    """Some of the gates: what a gate command needs of a policy."""
+
+    performance: Performance | None = None
+    fairness: Fairness | None = None
+    robustness: Robustness | None = None
+
+
+class Approval(Part):
+    """The person who must say yes."""
+
+    expires_hours: Annotated[float, Field(gt=0, le=24 * 90)] = 72
+
+
+class Rollout(Part):
+    """How a registered version earns its traffic.
+
+    `margin` is the largest excess of the canary's Brier score over the champion's that is still
+    acceptable; `max_brier` bounds a first version, which has no champion to be compared with.
+    """
+
+    stages: Annotated[list[Annotated[int, Field(ge=1, le=100)]], Field(min_length=1)] = [5, 25, 50, 100]
+    margin: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    max_brier: Share
+    max_error_rate: Share = 0.02
+    alpha: Share = 0.05
+    min_labels: Annotated[int, Field(ge=1)] = 200
+    max_hours: Annotated[float, Field(gt=0, le=24 * 90)] = 24
+
+    @model_validator(mode="after")
+    def _rising(self) -> "Rollout":
+        if self.stages != sorted(set(self.stages)) or self.stages[-1] != 100:
+            raise ValueError("stages must rise and end at 100")
+        return self
+
+
+class Policy(Part):
+    """All that governs one model."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    model: Name
+    owner: Annotated[str, Field(min_length=1)]
+    description: str = ""
+    risk_tier: RiskTier
+    schedule: str | None = None
+    data: Data
+    training: Training = Training()
+    gates: Gates
+    approval: Approval = Approval()
+    rollout: Rollout
+
+    @model_validator(mode="after")
+    def _known_groups(self) -> "Policy":
+        wanted: Iterable[str] = (column for group in self.gates.fairness.attributes for column in group)
+        unknown = sorted(set(wanted) - set(self.data.sensitive))
+        if unknown:
+            raise ValueError(
+                f"gates.fairness.groups names columns that are not in data.sensitive: {', '.join(unknown)}"
+            )
+        return self
+
+
+def field_names(part: type[Part]) -> list[str]:
+    """The keys that a part of a policy may have."""
+    return [info.alias or name for name, info in part.model_fields.items()]
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a policy file, for editors."""
+    return Policy.model_json_schema(by_alias=True)

@@ -1,0 +1,1 @@
+"""Training: the team's train(), and its export to the bytes that are gated and served."""
