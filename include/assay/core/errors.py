@@ -51,8 +51,7 @@ class UserError(AssayError):
 
 def problem(path: str, message: str, mend: str = "") -> UserError:
     """Return a `UserError` with a single problem whose subject is the path itself."""
-    error = UserError(path, [Problem(path=path, message=message, mend=mend)])
-    return error
+    return UserError(path, [Problem(path=path, message=message, mend=mend)])
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

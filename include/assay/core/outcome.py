@@ -7,7 +7,7 @@ from enum import StrEnum
 class Outcome(StrEnum):
     """What a check, a gate or a rollout stage came to."""
 
-    PASS = "PASS"
+    PASS = "PASS"  # noqa: S105 (not a password)
     INCONCLUSIVE = "INCONCLUSIVE"
     ERROR = "ERROR"
     FAIL = "FAIL"
