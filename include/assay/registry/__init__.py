@@ -1,0 +1,1 @@
+"""The registry: candidates, dossiers, versions and aliases. The only room that knows MLflow."""

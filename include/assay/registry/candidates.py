@@ -1,0 +1,175 @@
+"""Candidates: one MLflow LoggedModel each, holding the bytes that will be gated and served."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.core import sha256_bytes
+from assay.registry.client import unavailable
+from assay.registry.dossier import CANDIDATE, CANDIDATE_SHA256, Dossier, EvidenceError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
+
+_ONNX = "model.onnx"
+_REFERENCE = "reference"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """What training made.
+
+    Attributes
+    ----------
+    model_id
+        MLflow's id of the LoggedModel.
+    digest
+        SHA-256 of the ONNX bytes.
+    path
+        Where MLflow's artifact endpoint serves those bytes.
+    """
+
+    model_id: str
+    digest: str
+    path: str
+
+
+def log_candidate(
+    dossier: Dossier,
+    *,
+    onnx: bytes,
+    reference: bytes,
+    inputs: Mapping[str, str],
+    parameters: Mapping[str, Any],
+    tags: Mapping[str, str],
+) -> Candidate:
+    """Store a candidate once, however often it is asked for, and read it back to be sure.
+
+    Parameters
+    ----------
+    onnx
+        The served form.
+    reference
+        The scikit-learn original in skops' format. Kept for people; nothing loads it.
+    inputs
+        Feature name to kind (``number`` or ``text``).
+    parameters, tags
+        Logged with the LoggedModel.
+    """
+    digest = sha256_bytes(onnx)
+    client = dossier.client
+    with unavailable("logging the candidate"):
+        model = _unfinished(client, dossier, digest)
+        if model is None:
+            model = client.create_logged_model(
+                experiment_id=client.get_run(dossier.run_id).info.experiment_id,
+                name=dossier.model,
+                source_run_id=dossier.run_id,
+                tags={**tags, CANDIDATE_SHA256: digest},
+                params={name: str(value) for name, value in parameters.items()},
+                model_type="onnx",
+            )
+        if str(model.status) != "READY":
+            _upload(client, model, onnx, reference, inputs)
+            client.finalize_logged_model(model.model_id, "READY")
+    candidate = _candidate(model, digest)
+    fetch(dossier, candidate)
+    _link(dossier, candidate)
+    return candidate
+
+
+def find_candidate(dossier: Dossier) -> Candidate:
+    """The candidate of a dossier.
+
+    Raises
+    ------
+    EvidenceError
+        When training has not made one.
+    """
+    tags = dossier.tags()
+    if CANDIDATE not in tags:
+        raise EvidenceError(["training: has made no candidate"])
+    with unavailable("reading the candidate"):
+        model = dossier.client.get_logged_model(tags[CANDIDATE])
+    return _candidate(model, tags[CANDIDATE_SHA256])
+
+
+def fetch(dossier: Dossier, candidate: Candidate) -> bytes:
+    """Read a candidate's ONNX bytes and compare their digest.
+
+    Raises
+    ------
+    EvidenceError
+        When the stored bytes are not the ones that were logged.
+    """
+    import mlflow.artifacts
+
+    with unavailable("reading the candidate's bytes"), tempfile.TemporaryDirectory() as scratch:
+        uri = f"mlflow-artifacts:/{candidate.path}"
+        content = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch)).read_bytes()
+    if sha256_bytes(content) != candidate.digest:
+        raise EvidenceError([f"{candidate.model_id}/{_ONNX}: holds other bytes than the ones that were logged"])
+    return content
+
+
+def _unfinished(client: "MlflowClient", dossier: Dossier, digest: str) -> "LoggedModel | None":
+    """What an earlier, perhaps killed, attempt of this very training left."""
+    found = client.search_logged_models(
+        [client.get_run(dossier.run_id).info.experiment_id],
+        filter_string=f"source_run_id = '{dossier.run_id}' AND tags.`{CANDIDATE_SHA256}` = '{digest}'",
+        max_results=1,
+    )
+    return found[0] if found else None
+
+
+def _upload(
+    client: "MlflowClient", model: "LoggedModel", onnx: bytes, reference: bytes, inputs: Mapping[str, str]
+) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "model"
+        _save(folder, onnx, inputs, model.model_id)
+        (folder / _REFERENCE).mkdir()
+        (folder / _REFERENCE / "model.skops").write_bytes(reference)
+        client.log_model_artifacts(model.model_id, str(folder))
+        shutil.rmtree(folder)
+
+
+def _save(folder: Path, onnx: bytes, inputs: Mapping[str, str], model_id: str) -> None:
+    """Write MLflow's model format around the bytes, leaving the bytes as they are."""
+    import mlflow.onnx
+    import onnxruntime
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, Schema
+    from onnx import load_model_from_string
+
+    types = {"number": "float", "text": "string"}
+    signature = ModelSignature(
+        inputs=Schema([ColSpec(types[kind], name) for name, kind in inputs.items()]),
+        outputs=Schema([ColSpec("long", "label"), ColSpec("float", "probabilities")]),
+    )
+    mlflow.onnx.save_model(
+        load_model_from_string(onnx),
+        str(folder),
+        mlflow_model=Model(model_id=model_id),
+        signature=signature,
+        pip_requirements=[f"onnxruntime=={onnxruntime.__version__}"],  # inferring them takes 15 seconds
+        save_as_external_data=False,
+    )
+    (folder / _ONNX).write_bytes(onnx)
+
+
+def _link(dossier: Dossier, candidate: Candidate) -> None:
+    from mlflow.entities import LoggedModelOutput
+
+    with unavailable("linking run and candidate"):
+        dossier.client.log_outputs(dossier.run_id, [LoggedModelOutput(candidate.model_id, 0)])
+    dossier.tag({CANDIDATE: candidate.model_id, CANDIDATE_SHA256: candidate.digest})
+
+
+def _candidate(model: "LoggedModel", digest: str) -> Candidate:
+    location = model.artifact_location.removeprefix("mlflow-artifacts:").lstrip("/")
+    return Candidate(model_id=model.model_id, digest=digest, path=f"{location}/{_ONNX}")

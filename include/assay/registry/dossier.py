@@ -1,0 +1,264 @@
+"""The dossier: the hash chain of a run's verdicts, kept with its MLflow run and its candidate."""
+
+import json
+import tempfile
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assay.core import AssayError, Outcome, Settings, Subject, Verdict, canonical_json, sha256_bytes
+from assay.registry.client import connect, has_code, unavailable
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+RUN_KEY, POLICY, SNAPSHOT, CANDIDATE, CANDIDATE_SHA256, HEAD = (
+    f"assay.{name}" for name in ("run_key", "policy_sha256", "snapshot", "candidate", "candidate_sha256", "head")
+)
+_FOLDER = "dossier"
+
+
+class EvidenceError(AssayError):
+    """What a task needs to have been shown before it has not been, or is about something else."""
+
+    def __init__(self, reasons: Sequence[str]) -> None:
+        self.reasons = tuple(reasons)
+        super().__init__("the dossier does not allow this step:\n" + "\n".join(f"  {reason}" for reason in reasons))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dossier:
+    """One run's evidence in MLflow.
+
+    Attributes
+    ----------
+    client
+        Connected MLflow client.
+    run_id
+        The MLflow run that holds the dossier.
+    model
+        Name of the model.
+    """
+
+    client: "MlflowClient"
+    run_id: str
+    model: str
+
+    def tags(self) -> dict[str, str]:
+        """The tags of the run, read now."""
+        with unavailable(f"reading the run {self.run_id}"):
+            return dict(self.client.get_run(self.run_id).data.tags)
+
+    def tag(self, values: Mapping[str, str]) -> None:
+        """Set tags on the run in one call."""
+        from mlflow.entities import RunTag
+
+        with unavailable(f"tagging the run {self.run_id}"):
+            self.client.log_batch(self.run_id, tags=[RunTag(key, value) for key, value in values.items()])
+
+    def store(self, name: str, content: bytes) -> None:
+        """Keep a file with the run, beside the chain."""
+        folder, _, file = name.rpartition("/")
+        with unavailable(f"storing {name}"), tempfile.TemporaryDirectory() as scratch:
+            path = Path(scratch) / file
+            path.write_bytes(content)
+            self.client.log_artifact(self.run_id, str(path), folder or None)
+
+    def read(self, name: str) -> bytes:
+        """Read back what `store` kept."""
+        with unavailable(f"reading {name}"), tempfile.TemporaryDirectory() as scratch:
+            return Path(self.client.download_artifacts(self.run_id, name, scratch)).read_bytes()
+
+    def verdicts(self) -> list[Verdict]:
+        """The chain, oldest first, every digest and link checked.
+
+        Raises
+        ------
+        EvidenceError
+            When a record was changed, or one is missing.
+        """
+        with unavailable("reading the dossier"), tempfile.TemporaryDirectory() as scratch:
+            if not any(entry.path == _FOLDER for entry in self.client.list_artifacts(self.run_id)):
+                records = {}
+            else:
+                folder = Path(self.client.download_artifacts(self.run_id, _FOLDER, scratch))
+                records = {path.name: path.read_bytes() for path in folder.iterdir()}
+        return _chain(records, self.tags().get(HEAD))
+
+    def append(self, verdict: Verdict) -> Verdict:
+        """Write a verdict at the end of the chain, and its outcome as a tag on run and candidate.
+
+        The file is written first: a task killed before the tags are set leaves a record that the
+        next reader finds, and the next writer continues from.
+
+        Returns
+        -------
+        Verdict
+            With its attempt number and the digest of the verdict before it.
+        """
+        chain = self.verdicts()
+        attempt = 1 + sum(each.gate == verdict.gate for each in chain)
+        verdict = verdict.numbered(attempt=attempt, previous=chain[-1].digest if chain else None)
+        content = canonical_json(verdict.to_dict())
+        digest = sha256_bytes(content)
+        self.store(f"{_FOLDER}/{len(chain) + 1:04d}-{verdict.gate}-{digest}.json", content)
+        tags = {HEAD: f"{len(chain) + 1}:{digest}", f"assay.verdict.{verdict.gate}": f"{verdict.outcome} {digest}"}
+        self.tag(tags)
+        candidate = self.tags().get(CANDIDATE)
+        if candidate:
+            with unavailable("tagging the candidate"):
+                self.client.set_logged_model_tags(candidate, tags)
+        return verdict
+
+    def require(self, gates: Sequence[str], subject: Subject, *, reviewed: Collection[str] = ()) -> list[Verdict]:
+        """Check that every gate has passed for these very digests.
+
+        Parameters
+        ----------
+        gates
+            What must have been shown.
+        subject
+            What it must have been shown for; a verdict from before training names no model.
+        reviewed
+            Gates whose INCONCLUSIVE goes on to a person, as the policy says.
+
+        Returns
+        -------
+        list of Verdict
+            The latest verdict of each gate.
+
+        Raises
+        ------
+        EvidenceError
+            Listing every verdict that is missing, not good enough, or about something else.
+        """
+        latest = {verdict.gate: verdict for verdict in self.verdicts()}
+        reasons = []
+        for gate in gates:
+            verdict = latest.get(gate)
+            if verdict is None:
+                reasons.append(f"{gate}: no verdict")
+                continue
+            allowed = {Outcome.PASS} | ({Outcome.INCONCLUSIVE} if gate in reviewed else set())
+            if verdict.outcome not in allowed:
+                reasons.append(f"{gate}: its verdict is {verdict.outcome}")
+            for part in ("policy_sha256", "snapshot", "model"):
+                seen, wanted = getattr(verdict, part), getattr(subject, part)
+                if seen != wanted and not (part == "model" and seen is None and gate in BEFORE_TRAINING):
+                    reasons.append(f"{gate}: its verdict is about another {part}: {seen}, not {wanted}")
+        if reasons:
+            raise EvidenceError(reasons)
+        return [latest[gate] for gate in gates]
+
+
+BEFORE_TRAINING = frozenset({"data_validation"})
+
+
+def open_dossier(settings: Settings, *, model: str, run_key: str, facts: Mapping[str, str]) -> Dossier:
+    """Find the dossier of an orchestrator's run, or begin it.
+
+    Parameters
+    ----------
+    model
+        Its experiment is ``assay/<model>``.
+    run_key
+        Names the orchestrator's run; opening twice gives the same dossier.
+    facts
+        Tags for a new dossier, such as who asked for the run and why.
+    """
+    dossier = _find(settings, model, run_key)
+    if dossier is not None:
+        return dossier
+    client = connect(settings)
+    with unavailable("beginning a dossier"):
+        run = client.create_run(
+            _experiment(client, model, create=True) or "",
+            run_name=run_key.rpartition("/")[2],
+            tags={**facts, RUN_KEY: run_key, "assay.run_key_sha256": sha256_bytes(run_key.encode())},
+        )
+    return Dossier(client=client, run_id=run.info.run_id, model=model)
+
+
+def find_dossier(settings: Settings, *, model: str, run_key: str) -> Dossier:
+    """Find the dossier of an orchestrator's run.
+
+    Raises
+    ------
+    EvidenceError
+        When the run has none: its first task did not run.
+    """
+    dossier = _find(settings, model, run_key)
+    if dossier is None:
+        raise EvidenceError([f"{run_key}: has no dossier, the task snapshot has not run"])
+    return dossier
+
+
+def load_dossier(settings: Settings, *, run_id: str) -> Dossier:
+    """Open the dossier that an MLflow run holds.
+
+    Raises
+    ------
+    EvidenceError
+        When the run is not one of Assay's.
+    """
+    client = connect(settings)
+    with unavailable(f"reading the run {run_id}"):
+        run = client.get_run(run_id)
+        if RUN_KEY not in run.data.tags:
+            raise EvidenceError([f"{run_id}: is not a run of Assay"])
+        model = client.get_experiment(run.info.experiment_id).name.removeprefix("assay/")
+    return Dossier(client=client, run_id=run_id, model=model)
+
+
+def _find(settings: Settings, model: str, run_key: str) -> Dossier | None:
+    client = connect(settings)
+    with unavailable("looking for the dossier"):
+        experiment = _experiment(client, model, create=False)
+        if experiment is None:
+            return None
+        wanted = sha256_bytes(run_key.encode())  # a run id may hold any character; its digest needs no quoting
+        runs = client.search_runs([experiment], f"tags.`assay.run_key_sha256` = '{wanted}'", max_results=2)
+    if len(runs) > 1:
+        raise EvidenceError([f"{run_key}: has {len(runs)} dossiers, one was made by other hands"])
+    return Dossier(client=client, run_id=runs[0].info.run_id, model=model) if runs else None
+
+
+def _experiment(client: "MlflowClient", model: str, *, create: bool) -> str | None:
+    from mlflow.exceptions import MlflowException
+
+    name = f"assay/{model}"
+    found = client.get_experiment_by_name(name)
+    if found is None and create:
+        try:
+            return str(client.create_experiment(name))
+        except MlflowException as error:  # another process may have made it in between
+            if not has_code(error, "RESOURCE_ALREADY_EXISTS"):
+                raise
+            found = client.get_experiment_by_name(name)
+    return None if found is None else str(found.experiment_id)
+
+
+def _chain(records: Mapping[str, bytes], head: str | None) -> list[Verdict]:
+    chain: list[Verdict] = []
+    digest = None
+    for name in sorted(records):
+        content = records[name]
+        if sha256_bytes(content) != name.removesuffix(".json").rpartition("-")[2]:
+            if int(name[:4]) > _length(head):
+                continue  # torn by a kill while it was written: the head never named it
+            raise EvidenceError([f"{_FOLDER}/{name}: was changed after it was written"])
+        verdict = Verdict.from_dict(json.loads(content))
+        if int(name[:4]) != len(chain) + 1 or verdict.previous != digest:
+            raise EvidenceError([f"{_FOLDER}/{name}: does not continue the record before it"])
+        chain.append(verdict)
+        digest = verdict.digest
+    if len(chain) < _length(head):
+        raise EvidenceError([f"{_FOLDER}: holds {len(chain)} records where its head names {_length(head)}"])
+    if head is not None and chain[_length(head) - 1].digest != head.partition(":")[2]:
+        raise EvidenceError([f"{_FOLDER}: does not match its head"])
+    return chain
+
+
+def _length(head: str | None) -> int:
+    return int(head.partition(":")[0]) if head else 0
