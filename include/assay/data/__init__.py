@@ -1,0 +1,1 @@
+"""Data files, their immutable snapshots, splits, and the one way a cell becomes a model input."""

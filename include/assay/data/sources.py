@@ -1,0 +1,182 @@
+"""Data files as teams hand them over: CSV or Parquet. Every flaw is the user's to mend, and said at once."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assay.core import Problem, UserError, did_you_mean, problem
+from assay.data.features import positives
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from assay.policy import Data
+
+_SHOWN = 5
+
+
+def read_table(path: Path) -> "pa.Table":
+    """Read a whole CSV or Parquet file; the name's ending tells which.
+
+    Empty cells of a CSV file, and the usual spellings such as NA and NULL, are nulls in every
+    column unless they are quoted.
+
+    Raises
+    ------
+    UserError
+        When there is no such file, it cannot be read as what its name says, or it has no rows.
+    """
+    return _read(path, None)
+
+
+def read_columns(path: Path, columns: Sequence[str]) -> "pa.Table":
+    """Read some columns of a CSV or Parquet file, in the order given.
+
+    Raises
+    ------
+    UserError
+        As `read_table`, and listing every column that the file does not have.
+    """
+    wanted = list(dict.fromkeys(columns))
+    missing = _absent(wanted, column_names(path))
+    if missing:
+        raise UserError(str(path), missing)
+    return _read(path, wanted)
+
+
+def column_names(path: Path) -> list[str]:
+    """The names of a file's columns, without reading its rows where the format allows.
+
+    Raises
+    ------
+    UserError
+        As `read_table`.
+    """
+    import pyarrow.parquet as pq
+
+    if _reader(path) is _read_parquet:
+        names = _guarded(path, lambda: pq.read_schema(path).names)
+    else:
+        names = _guarded(path, lambda: _csv_stream(path).schema.names)
+    return list(names)
+
+
+def check_against(table: "pa.Table", data: "Data", subject: str) -> None:
+    """Hold a table against what a policy says about its data.
+
+    Raises
+    ------
+    UserError
+        Listing every missing column, null or repeated keys, null labels, a label with other than two
+        classes, and a positive class that never occurs.
+    """
+    problems = _absent(data.columns, table.column_names)
+    if data.key in table.column_names:
+        problems += _key_problems(table[data.key], data.key)
+    if data.label in table.column_names:
+        problems += _label_problems(table[data.label], data)
+    if problems:
+        raise UserError(subject, problems)
+
+
+def _absent(wanted: Sequence[str], present: Sequence[str]) -> list[Problem]:
+    return [
+        Problem(path=name, message="no such column", mend=did_you_mean(name, present))
+        for name in wanted
+        if name not in present
+    ]
+
+
+def _key_problems(column: Any, name: str) -> list[Problem]:
+    import pyarrow.compute as pc
+
+    problems = []
+    if column.null_count:
+        problems.append(Problem(path=name, message=f"the key is null in {column.null_count} of {len(column)} rows"))
+    counts = pc.value_counts(column.drop_null())
+    repeated = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
+    if len(repeated):
+        shown = ", ".join(str(value) for value in repeated[:_SHOWN].to_pylist())
+        more = ", ..." if len(repeated) > _SHOWN else ""
+        message = f"{len(repeated)} keys occur more than once: {shown}{more}"
+        problems.append(Problem(path=name, message=message, mend="a key names one row"))
+    return problems
+
+
+def _label_problems(column: Any, data: "Data") -> list[Problem]:
+    problems = []
+    if column.null_count:
+        message = f"the label is null in {column.null_count} of {len(column)} rows"
+        problems.append(Problem(path=data.label, message=message, mend="leave out rows whose label is not known"))
+    classes = sorted(str(value) for value in column.drop_null().unique().to_pylist())
+    shown = ", ".join(classes[:_SHOWN]) + (", ..." if len(classes) > _SHOWN else "")
+    if len(classes) != 2:
+        problems.append(Problem(path=data.label, message=f"a label has two classes; found {len(classes)}: {shown}"))
+    if classes and not positives(column, data.positive).any():
+        message = f'the positive class "{data.positive}" never occurs'
+        problems.append(Problem(path=data.label, message=message, mend=f"classes found: {shown}"))
+    return problems
+
+
+def _read(path: Path, columns: list[str] | None) -> "pa.Table":
+    reader = _reader(path)
+    table = _guarded(path, lambda: reader(path, columns))
+    if table.num_rows == 0:
+        raise problem(str(path), "has no rows")
+    repeated = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    if repeated:
+        raise problem(str(path), f"names columns twice: {', '.join(repeated)}")
+    return table
+
+
+def _reader(path: Path) -> Callable[[Path, list[str] | None], Any]:
+    readers = {".csv": _read_csv, ".parquet": _read_parquet}
+    if path.suffix.lower() not in readers:
+        raise problem(str(path), "is neither .csv nor .parquet", "convert the file or rename it")
+    if not path.is_file():
+        near = did_you_mean(path.name, [each.name for each in path.parent.glob("*")]) if path.parent.is_dir() else ""
+        raise problem(str(path), "no such file", near if near.startswith("did") else "")
+    if path.stat().st_size == 0:
+        raise problem(str(path), "is empty (0 bytes)")
+    return readers[path.suffix.lower()]
+
+
+def _guarded(path: Path, read: Callable[[], Any]) -> Any:
+    import pyarrow as pa
+
+    try:
+        return read()
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # a corrupt Parquet file is an OSError to pyarrow
+        kind = "CSV" if path.suffix.lower() == ".csv" else "Parquet"
+        reason = " ".join(str(error).split())
+        raise problem(str(path), f"cannot be read as {kind}: {reason}") from None
+
+
+def _read_parquet(path: Path, columns: list[str] | None) -> "pa.Table":
+    import pyarrow.parquet as pq
+
+    return pq.ParquetFile(path).read(columns=columns)
+
+
+def _csv_options(columns: list[str] | None) -> Any:
+    from pyarrow import csv
+
+    return csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False, include_columns=columns)
+
+
+def _read_csv(path: Path, columns: list[str] | None) -> "pa.Table":
+    import pyarrow as pa
+    from pyarrow import csv
+
+    options = _csv_options(columns)
+    try:
+        return csv.read_csv(path, convert_options=options)
+    except pa.ArrowInvalid:
+        # only the single-threaded reader knows the number of the broken row
+        return csv.read_csv(path, read_options=csv.ReadOptions(use_threads=False), convert_options=options)
+
+
+def _csv_stream(path: Path) -> Any:
+    from pyarrow import csv
+
+    return csv.open_csv(path, convert_options=_csv_options(None))
