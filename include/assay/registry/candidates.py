@@ -141,15 +141,21 @@ def _upload(
 def _save(folder: Path, onnx: bytes, inputs: Mapping[str, str], model_id: str) -> None:
     """Write MLflow's model format around the bytes, leaving the bytes as they are."""
     import mlflow.onnx
+    import numpy as np
     import onnxruntime
     from mlflow.models import Model, ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import Schema, TensorSpec
     from onnx import load_model_from_string
 
-    types = {"number": "float", "text": "string"}
+    types = {"number": np.dtype(np.float32), "text": np.dtype(np.str_)}
     signature = ModelSignature(
-        inputs=Schema([ColSpec(types[kind], name) for name, kind in inputs.items()]),
-        outputs=Schema([ColSpec("long", "label"), ColSpec("float", "probabilities")]),
+        inputs=Schema([TensorSpec(types[kind], (-1, 1), name) for name, kind in inputs.items()]),
+        outputs=Schema(
+            [
+                TensorSpec(np.dtype(np.int64), (-1,), "label"),
+                TensorSpec(np.dtype(np.float32), (-1, 2), "probabilities"),
+            ]
+        ),
     )
     mlflow.onnx.save_model(
         load_model_from_string(onnx),
@@ -157,6 +163,7 @@ def _save(folder: Path, onnx: bytes, inputs: Mapping[str, str], model_id: str) -
         mlflow_model=Model(model_id=model_id),
         signature=signature,
         pip_requirements=[f"onnxruntime=={onnxruntime.__version__}"],  # inferring them takes 15 seconds
+        onnx_execution_providers=["CPUExecutionProvider"],
         save_as_external_data=False,
     )
     (folder / _ONNX).write_bytes(onnx)
@@ -166,7 +173,10 @@ def _link(dossier: Dossier, candidate: Candidate) -> None:
     from mlflow.entities import LoggedModelOutput
 
     with unavailable("linking run and candidate"):
-        dossier.client.log_outputs(dossier.run_id, [LoggedModelOutput(candidate.model_id, 0)])
+        outputs = dossier.client.get_run(dossier.run_id).outputs
+        linked = {each.model_id for each in outputs.model_outputs} if outputs else set()
+        if candidate.model_id not in linked:  # MLflow refuses the same link twice
+            dossier.client.log_outputs(dossier.run_id, [LoggedModelOutput(candidate.model_id, 0)])
     dossier.tag({CANDIDATE: candidate.model_id, CANDIDATE_SHA256: candidate.digest})
 
 
