@@ -1,0 +1,22 @@
+"""How a registered version earns its traffic: the operations database and the moves in it."""
+
+from assay.rollout.database import create_tables, open_database
+from assay.rollout.judge import Assessment, Decision, RolloutEvidence, judge
+from assay.rollout.records import Deployment, IllegalMoveError, ModelRef, Move, RolloutRow, StaleEpochError
+from assay.rollout.rollouts import Rollouts
+
+__all__ = [
+    "Assessment",
+    "Decision",
+    "Deployment",
+    "IllegalMoveError",
+    "ModelRef",
+    "Move",
+    "RolloutEvidence",
+    "RolloutRow",
+    "Rollouts",
+    "StaleEpochError",
+    "create_tables",
+    "judge",
+    "open_database",
+]

@@ -1,0 +1,146 @@
+"""Open the operations database: SQLite on one machine, PostgreSQL for more."""
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+
+from assay.core import UnavailableError, problem
+from assay.rollout.tables import METADATA
+
+_BUSY_SECONDS = 10
+_TABLES_LOCK = 4_151_201  # any number, the same in every process
+
+
+def open_database(url: str) -> Engine:
+    """Open the operations database, making its file (mode 0600) where it is SQLite.
+
+    SQLite runs in WAL mode with ``synchronous=FULL``: a commit is on the disk before it is answered,
+    so a decision that a client has seen survives a power cut. NORMAL would be faster and lose the
+    last commits with the power; the gateway buys the speed back by committing in groups.
+
+    Parameters
+    ----------
+    url
+        SQLAlchemy URL.
+
+    Raises
+    ------
+    UserError
+        When the URL is not one.
+    UnavailableError
+        When the file cannot be made.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise problem(
+            "ASSAY_OPERATIONS_DB", "is not a SQLAlchemy URL", "for example sqlite:////var/lib/assay.db"
+        ) from None
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True)
+    if not parsed.database or parsed.database == ":memory:":
+        raise problem("ASSAY_OPERATIONS_DB", "is held only in memory", "name a file: every process must see it")
+    _make_private(Path(parsed.database))
+    engine = create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def create_tables(engine: Engine) -> None:
+    """Make the tables that are not there yet; several processes may do this at once.
+
+    Raises
+    ------
+    UnavailableError
+        When the database cannot be reached or written.
+    """
+    with writing(engine) as connection:
+        advisory_lock(connection, _TABLES_LOCK)
+        METADATA.create_all(connection)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that sees one state of the database.
+
+    Raises
+    ------
+    UnavailableError
+        When the database cannot be reached.
+    """
+    with _unavailable(engine), engine.execution_options(isolation_level=_snapshot_level(engine)).begin() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that may write; on SQLite it holds the write lock from its start.
+
+    Raises
+    ------
+    UnavailableError
+        When the database cannot be reached, or stays locked.
+    """
+    with _unavailable(engine), engine.execution_options(assay_writes=True).begin() as connection:
+        yield connection
+
+
+def advisory_lock(connection: Connection, key: int) -> None:
+    """Hold others who ask for `key` until this transaction ends; SQLite's write lock does so anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": key})
+
+
+@contextmanager
+def _unavailable(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise UnavailableError(f"the operations database ({engine.url!r}) failed: {error.orig}") from error
+    except DBAPIError as error:
+        if not isinstance(error.orig, sqlite3.DatabaseError) or isinstance(error.orig, sqlite3.IntegrityError):
+            raise
+        raise UnavailableError(f"the operations database ({engine.url!r}) failed: {error.orig}") from error
+
+
+def _snapshot_level(engine: Engine) -> Any:
+    # a SQLite transaction sees one state anyway, PostgreSQL only when asked for it
+    return "REPEATABLE READ" if engine.dialect.name == "postgresql" else "SERIALIZABLE"
+
+
+def _make_private(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise UnavailableError(f"{path}: the operations database cannot be made: {error.strerror}") from error
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves
+    cursor = connection.cursor()
+    try:
+        for _ in range(_BUSY_SECONDS * 20):  # the change to WAL does not wait for a lock, whatever the timeout
+            try:
+                cursor.execute("PRAGMA journal_mode=WAL")
+                break
+            except sqlite3.OperationalError:
+                time.sleep(0.05)
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+    finally:
+        cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("assay_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

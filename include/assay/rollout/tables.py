@@ -1,0 +1,112 @@
+"""The tables of the operations database.
+
+Times are ISO 8601 in UTC with milliseconds, so that they sort as text. JSON is kept as text: it is
+evidence, written once and read back whole.
+"""
+
+from sqlalchemy import BigInteger, Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text
+
+METADATA = MetaData()
+
+# SQLite gives a rowid only to a column declared INTEGER; elsewhere the log may outgrow 32 bits.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+# One row per model: what serves now. Moved only by compare-and-set on `epoch`.
+DEPLOYMENT = Table(
+    "deployment",
+    METADATA,
+    Column("model", String(63), primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("stage", String(16), nullable=False),
+    Column("share", Integer, nullable=False),
+    Column("champion_version", Integer),
+    Column("champion", Text),
+    Column("canary_version", Integer),
+    Column("canary", Text),
+    Column("rollout_id", Integer),
+    Column("updated_at", String(32), nullable=False),
+)
+
+ROLLOUT = Table(
+    "rollout",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("model", String(63), nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("run_key", String(512), nullable=False, unique=True),
+    Column("state", String(16), nullable=False),
+    Column("stage", Integer, nullable=False),
+    Column("first_epoch", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("champion", Text),
+    Column("canary", Text, nullable=False),
+    Column("policy", Text, nullable=False),
+    Column("reason", Text, nullable=False, default=""),
+    Column("started_at", String(32), nullable=False),
+    Column("stage_started_at", String(32), nullable=False),
+    Column("deadline", String(32), nullable=False),
+)
+
+# Append-only: every move ever made, with the evidence it was made on.
+MOVE = Table(
+    "move",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("op_key", String(128), nullable=False, unique=True),
+    Column("model", String(63), nullable=False, index=True),
+    Column("rollout_id", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("from_stage", String(32), nullable=False),
+    Column("to_stage", String(32), nullable=False),
+    Column("run_key", String(512), nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+)
+
+# One row per request, so that a repeated request gets the answer it got before.
+REQUEST = Table(
+    "request",
+    METADATA,
+    Column("model", String(63), primary_key=True),
+    Column("request_id", String(128), primary_key=True),
+    Column("body_sha256", String(64), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+)
+
+# One row per request row and version that scored it. `features` stands only where the row was served,
+# or, when nothing was served, with the only score there is.
+PREDICTION = Table(
+    "prediction",
+    METADATA,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("model", String(63), nullable=False),
+    Column("request_id", String(128), nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("entity", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("arm", String(16), nullable=False),
+    Column("served", Boolean, nullable=False),
+    Column("epoch", Integer, nullable=False),
+    Column("features", Text),
+    Column("score", Float(53)),
+    Column("error", Text),
+    Column("latency_us", Integer, nullable=False),
+    Column("at", String(32), nullable=False),
+    Index("prediction_of_row", "model", "request_id", "row", "version", unique=True),
+    Index("prediction_of_epoch", "model", "epoch", "version"),
+)
+
+LABEL = Table(
+    "label",
+    METADATA,
+    Column("id", _Id, primary_key=True, autoincrement=True),
+    Column("model", String(63), nullable=False),
+    Column("request_id", String(128), nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("label", Integer, nullable=False),
+    Column("at", String(32), nullable=False),
+    Index("label_of_row", "model", "request_id", "row", unique=True),
+)
