@@ -149,7 +149,11 @@ def _numbers(values: Any) -> NDArray[np.float32]:
     if _is_arrow(values):
         kind = _kind(values.type)
         # pyarrow makes float64 with NaN out of integers with nulls; the rest goes cell by cell
-        cells = values.cast("float64").to_numpy(zero_copy_only=False) if kind == "number" else values.to_pylist()
+        cells = (
+            values.cast("float64", safe=False).to_numpy(zero_copy_only=False)
+            if kind == "number"
+            else values.to_pylist()
+        )
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "iuf":
         wide = cells.astype(np.float64)
     else:

@@ -170,10 +170,14 @@ def _read_csv(path: Path, columns: list[str] | None) -> "pa.Table":
 
     options = _csv_options(columns)
     try:
-        return csv.read_csv(path, convert_options=options)
+        table = csv.read_csv(path, convert_options=options)
     except pa.ArrowInvalid:
         # only the single-threaded reader knows the number of the broken row
-        return csv.read_csv(path, read_options=csv.ReadOptions(use_threads=False), convert_options=options)
+        table = csv.read_csv(path, read_options=csv.ReadOptions(use_threads=False), convert_options=options)
+    for field in table.schema:
+        if pa.types.is_binary(field.type):  # what pyarrow makes of bytes that are no UTF-8
+            raise problem(str(path), f'the column "{field.name}" is not UTF-8 text', "save the file as UTF-8")
+    return table
 
 
 def _csv_stream(path: Path) -> Any:

@@ -1,0 +1,122 @@
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from assay.core import UserError
+from assay.data.sources import check_against, column_names, read_columns, read_table
+from assay.policy import Data
+
+DATA = Data(source="x.csv", key="id", label="y", positive="yes", features=["a"], sensitive=["sex"])
+
+
+def good():
+    return {"id": [1, 2, 3], "y": ["yes", "no", "yes"], "a": [1.0, None, 3.0], "sex": ["f", "m", "f"]}
+
+
+def problems(caught):
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_csv_and_parquet_hold_the_same_table(tmp_path):
+    table = pa.table({"id": [1, 2], "t": ["a", None], "n": [None, 2.5], "b": [True, False]})
+    pq.write_table(table, tmp_path / "t.parquet")
+    (tmp_path / "t.csv").write_text("id,t,n,b\n1,a,,true\n2,NA,2.5,false\n")
+    assert read_table(tmp_path / "t.csv").equals(read_table(tmp_path / "t.parquet"))
+    for name in ("t.csv", "t.parquet"):
+        assert column_names(tmp_path / name) == ["id", "t", "n", "b"]
+        assert read_columns(tmp_path / name, ["n", "id"]).equals(table.select(["n", "id"]))
+
+
+def test_a_quoted_na_is_text(tmp_path):
+    (tmp_path / "t.csv").write_text('id,country\n1,"NA"\n2,\n')
+    assert read_table(tmp_path / "t.csv")["country"].to_pylist() == ["NA", None]
+
+
+@pytest.mark.parametrize("read", [read_table, column_names, lambda path: read_columns(path, ["id"])])
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("absent.csv", None, "no such file"),
+        ("t.xlsx", b"PK", "neither .csv nor .parquet"),
+        ("t.csv", b"", "is empty"),
+        ("t.parquet", b"", "is empty"),
+        ("t.parquet", b"PAR1 this is no Parquet file at all PAR1", "cannot be read as Parquet"),
+    ],
+)
+def test_what_is_no_data_file_is_said_in_one_line(tmp_path, read, name, content, message):
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=message) as caught:
+        read(tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_parquet_file_cut_short_is_refused(tmp_path):
+    pq.write_table(pa.table({"id": list(range(10_000))}), tmp_path / "t.parquet")
+    whole = (tmp_path / "t.parquet").read_bytes()
+    (tmp_path / "t.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="cannot be read as Parquet"):
+        read_table(tmp_path / "t.parquet")
+
+
+def test_a_broken_csv_row_is_named(tmp_path):
+    (tmp_path / "t.csv").write_text("id,a\n1,2\n3,4,5\n")
+    with pytest.raises(UserError, match="Row #3"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    (tmp_path / "t.csv").write_bytes(b"id,a\n1,caf\xe9\n")
+    with pytest.raises(UserError, match='"a" is not UTF-8'):
+        read_table(tmp_path / "t.csv")
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.parquet"])
+def test_a_file_without_rows_is_refused(tmp_path, name):
+    (tmp_path / "t.csv").write_text("id,a\n")
+    pq.write_table(pa.table({"id": pa.array([], pa.int64())}), tmp_path / "t.parquet")
+    with pytest.raises(UserError, match="has no rows"):
+        read_table(tmp_path / name)
+
+
+def test_a_column_named_twice_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("id,a,a\n1,2,3\n")
+    with pytest.raises(UserError, match="twice: a"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_every_missing_column_is_named_with_the_nearest(tmp_path):
+    (tmp_path / "t.csv").write_text("id,gender,age\n1,f,3\n")
+    with pytest.raises(UserError) as caught:
+        read_columns(tmp_path / "t.csv", ["id", "gendr", "agee"])
+    assert problems(caught) == [
+        'gendr: no such column (did you mean "gender"?)',
+        'agee: no such column (did you mean "age"?)',
+    ]
+
+
+def test_a_good_table_passes():
+    check_against(pa.table(good()), DATA, "x.csv")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"id": [1, 1, 2]}, "id: 1 keys occur more than once: 1"),
+        ({"id": [1, None, 2]}, "id: the key is null in 1 of 3 rows"),
+        ({"y": ["yes", None, "no"]}, "y: the label is null in 1 of 3 rows"),
+        ({"y": ["yes", "no", "maybe"]}, "y: a label has two classes; found 3: maybe, no, yes"),
+        ({"y": ["yes", "yes", "yes"]}, "y: a label has two classes; found 1: yes"),
+        ({"y": ["Yes", "no", "no"]}, 'y: the positive class "yes" never occurs (classes found: Yes, no)'),
+    ],
+)
+def test_each_flaw_is_found(change, message):
+    with pytest.raises(UserError) as caught:
+        check_against(pa.table(good() | change), DATA, "x.csv")
+    assert any(found.startswith(message) for found in problems(caught))
+
+
+def test_all_flaws_are_said_at_once():
+    table = pa.table({"id": [1, 1, None], "y": ["a", None, "a"], "sx": ["f", "m", "f"]})
+    with pytest.raises(UserError) as caught:
+        check_against(table, DATA, "x.csv")
+    assert [problem.path for problem in caught.value.problems] == ["a", "sex", "id", "id", "y", "y", "y"]
