@@ -103,6 +103,8 @@ def _airflow(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]) -
         "LOGGING__BASE_LOG_FOLDER": home / "logs" / "airflow",
         # One run at a time waits on these: the defaults spend seconds between tasks doing nothing.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.2,
+        # A supervisor that misses its task's end by a hair keeps the worker slot for this long.
+        "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 10,
         "DAG_PROCESSOR__DAG_BUNDLE_STORAGE_PATH": airflow / "bundles",
         "DAG_PROCESSOR__PRINT_STATS_INTERVAL": 0,
