@@ -2,6 +2,7 @@
 
 from assay.rollout.database import create_tables, open_database
 from assay.rollout.judge import Assessment, Decision, RolloutEvidence, judge
+from assay.rollout.log import Label, LabelsRefusedError, Prediction, Recorded, Request, record, record_labels
 from assay.rollout.records import Deployment, IllegalMoveError, ModelRef, Move, RolloutRow, StaleEpochError
 from assay.rollout.rollouts import Rollouts
 
@@ -10,8 +11,13 @@ __all__ = [
     "Decision",
     "Deployment",
     "IllegalMoveError",
+    "Label",
+    "LabelsRefusedError",
     "ModelRef",
     "Move",
+    "Prediction",
+    "Recorded",
+    "Request",
     "RolloutEvidence",
     "RolloutRow",
     "Rollouts",
@@ -19,4 +25,6 @@ __all__ = [
     "create_tables",
     "judge",
     "open_database",
+    "record",
+    "record_labels",
 ]

@@ -99,8 +99,8 @@ def judge(rollout: RolloutRow, evidence: RolloutEvidence, *, now: str) -> Assess
     """Decide what to do with a rollout.
 
     ADVANCE, and from the last stage PROMOTE, needs the whole interval of the comparison below its
-    limit, `min_labels` labelled rows predicted in this stage, and from 1 % on at least one of them
-    served by the canary. ROLLBACK follows when a whole interval lies above its limit, or at the
+    limit and `min_labels` labelled rows predicted in this stage; beside a champion, at least one of them
+    served by the canary as soon as it has a share. ROLLBACK follows when a whole interval lies above its limit, or at the
     deadline. All else is WAIT.
 
     Of the labelled rows only one need be the canary's own because both versions score every row: at
@@ -159,7 +159,7 @@ def _decide(
         return Decision.WAIT, f"{comparison.name}: {comparison.reason}; {_progress(rollout, evidence)}"
     if evidence.stage_labels < rollout.policy.min_labels:
         return Decision.WAIT, _progress(rollout, evidence)
-    if rollout.share and not evidence.stage_served:
+    if rollout.share and rollout.champion and not evidence.stage_served:
         return Decision.WAIT, f"no labelled row of this stage was served by the canary; {_progress(rollout, evidence)}"
     decision = Decision.PROMOTE if rollout.last_stage else Decision.ADVANCE
     return decision, f"{comparison.name}: {comparison.reason}; {_progress(rollout, evidence)}"

@@ -1,11 +1,12 @@
 """What the operations database holds, as values."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from assay.core import AssayError
+from assay.core import AssayError, problem
 from assay.policy import Rollout as Limits
 
 State = Literal["shadow", "canary", "champion", "rolled_back"]
@@ -48,6 +49,10 @@ class ModelRef:
     digest: str
     path: str
     entity_column: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[0-9a-f]{64}", self.digest):  # it names a file in the gateway's cache
+            raise problem("digest", f"{self.digest!r} is not a SHA-256 in lower-case hexadecimal digits")
 
     def to_json(self) -> str:
         """As JSON text."""
