@@ -1,0 +1,1 @@
+"""Intervals and resampling: pure functions of numbers, no I/O."""
