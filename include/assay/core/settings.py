@@ -1,7 +1,7 @@
 """Where things are: read from the environment, with one table of names that every process shares."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -28,6 +28,8 @@ class Settings:
         Address of the MLflow server.
     gateway_url : ``ASSAY_GATEWAY_URL``
         Address of the gateway.
+    gateway_token : ``ASSAY_GATEWAY_TOKEN``
+        The gateway's bearer token; empty where the process has no business with it.
     """
 
     home: Path
@@ -36,6 +38,7 @@ class Settings:
     operations_db: str
     tracking_uri: str
     gateway_url: str
+    gateway_token: str = field(repr=False)
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -47,7 +50,8 @@ class Settings:
             snapshots=os.environ.get("ASSAY_SNAPSHOTS", str(home / "snapshots")),
             operations_db=os.environ.get("ASSAY_OPERATIONS_DB", f"sqlite:///{home / 'operations.db'}"),
             tracking_uri=os.environ.get("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000"),
-            gateway_url=os.environ.get("ASSAY_GATEWAY_URL", "http://127.0.0.1:8010"),
+            gateway_url=os.environ.get("ASSAY_GATEWAY_URL", "http://127.0.0.1:8010").rstrip("/"),
+            gateway_token=os.environ.get("ASSAY_GATEWAY_TOKEN", ""),
         )
 
 

@@ -60,6 +60,19 @@ class Check:
     support: int | None = None
     severity: Severity = "critical"
 
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "Check":
+        """Read back a check from plain JSON values."""
+        return cls(
+            **{
+                **raw,
+                "outcome": Outcome(raw["outcome"]),
+                "limit": None if raw["limit"] is None else Limit(**raw["limit"]),
+                "groups": None if raw["groups"] is None else tuple(raw["groups"]),
+                "interval": _pair(raw["interval"]),
+            }
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Measured:
@@ -137,7 +150,7 @@ class Verdict:
         KeyError, TypeError, ValueError
             When `data` does not have the form of a verdict.
         """
-        checks = tuple(_check(raw) for raw in data["checks"])
+        checks = tuple(Check.from_dict(raw) for raw in data["checks"])
         groups = tuple(
             GroupMetrics(
                 group=raw["group"],
@@ -208,20 +221,6 @@ def bind(gate: str, judgement: Judgement, subject: Subject, watch: Stopwatch) ->
 def decide(checks: Sequence[Check]) -> Outcome:
     """A gate's outcome: the worst of its critical checks, INCONCLUSIVE when it has none."""
     return worst(check.outcome for check in checks if check.severity == "critical")
-
-
-def _check(raw: Mapping[str, Any]) -> Check:
-    limit = None if raw["limit"] is None else Limit(**raw["limit"])
-    groups = None if raw["groups"] is None else tuple(raw["groups"])
-    return Check(
-        **{
-            **raw,
-            "outcome": Outcome(raw["outcome"]),
-            "limit": limit,
-            "groups": groups,
-            "interval": _pair(raw["interval"]),
-        }
-    )
 
 
 def _pair(raw: Sequence[float] | None) -> tuple[float, float] | None:

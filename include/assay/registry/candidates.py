@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.core import sha256_bytes
+from assay.core import Settings, sha256_bytes
+from assay.registry.artifacts import fetch_artifact
 from assay.registry.client import unavailable
 from assay.registry.dossier import CANDIDATE, CANDIDATE_SHA256, Dossier, EvidenceError
 
@@ -39,6 +40,7 @@ class Candidate:
 
 
 def log_candidate(
+    settings: Settings,
     dossier: Dossier,
     *,
     onnx: bytes,
@@ -77,7 +79,7 @@ def log_candidate(
             _upload(client, model, onnx, reference, inputs)
             client.finalize_logged_model(model.model_id, "READY")
     candidate = _candidate(model, digest)
-    fetch(dossier, candidate)
+    fetch_artifact(settings, candidate.path, digest)
     _link(dossier, candidate)
     return candidate
 
@@ -96,24 +98,6 @@ def find_candidate(dossier: Dossier) -> Candidate:
     with unavailable("reading the candidate"):
         model = dossier.client.get_logged_model(tags[CANDIDATE])
     return _candidate(model, tags[CANDIDATE_SHA256])
-
-
-def fetch(dossier: Dossier, candidate: Candidate) -> bytes:
-    """Read a candidate's ONNX bytes and compare their digest.
-
-    Raises
-    ------
-    EvidenceError
-        When the stored bytes are not the ones that were logged.
-    """
-    import mlflow.artifacts
-
-    with unavailable("reading the candidate's bytes"), tempfile.TemporaryDirectory() as scratch:
-        uri = f"mlflow-artifacts:/{candidate.path}"
-        content = Path(mlflow.artifacts.download_artifacts(uri, dst_path=scratch)).read_bytes()
-    if sha256_bytes(content) != candidate.digest:
-        raise EvidenceError([f"{candidate.model_id}/{_ONNX}: holds other bytes than the ones that were logged"])
-    return content
 
 
 def _unfinished(client: "MlflowClient", dossier: Dossier, digest: str) -> "LoggedModel | None":

@@ -152,7 +152,7 @@ class Dossier:
         return [latest[gate] for gate in gates]
 
 
-BEFORE_TRAINING = frozenset({"data_validation"})
+BEFORE_TRAINING = frozenset({"contract"})
 
 
 def open_dossier(settings: Settings, *, model: str, run_key: str, facts: Mapping[str, str]) -> Dossier:

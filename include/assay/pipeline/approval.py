@@ -1,0 +1,87 @@
+"""The approval: what a person is shown, and when an answer counts."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from assay.core import Check, Judgement, Outcome, Verdict
+from assay.pipeline.run import Run
+
+APPROVE, REJECT = "Approve", "Reject"
+_MARKS = {Outcome.PASS: "✅", Outcome.INCONCLUSIVE: "❓", Outcome.FAIL: "❌", Outcome.ERROR: "⚠️"}
+
+
+def body(run: Run, verdicts: Sequence[Verdict], version: str) -> str:
+    """What the reviewer reads, as Markdown: each verdict, then every check that is not a clean pass."""
+    policy = run.folder.policy
+    lines = [
+        f"**{policy.model} version {version}** (risk tier {policy.risk_tier}, owner {policy.owner}) "
+        f"was asked for by **{run.requester or 'the schedule'}**" + (f": {_plain(run.reason)}" if run.reason else "."),
+        "",
+        "| gate | outcome | checks | worst check | estimate | limit |",
+        "|---|---|---|---|---|---|",
+        *map(_row, verdicts),
+        "",
+    ]
+    doubtful = [(v.gate, c) for v in verdicts for c in v.checks if c.outcome is not Outcome.PASS]
+    if doubtful:
+        lines += ["**Not a clean pass:**", ""]
+        lines += [
+            f"- {_MARKS[c.outcome]} {gate}: {_name(c)} ({c.severity}): {_plain(c.reason)}" for gate, c in doubtful
+        ]
+        lines.append("")
+    lines += [
+        f"Snapshot `{run.snapshot_id}` · model `{run.candidate.digest[:16]}` · "
+        f"policy `{run.folder.policy_sha256[:16]}` · dossier `{run.dossier.run_id}`",
+        "",
+        f"Approving starts the rollout: shadow, then {policy.rollout.stages[0]} % of the traffic. "
+        "Whoever asked for the run cannot approve it.",
+    ]
+    return "\n".join(lines)
+
+
+def judge_answer(run: Run, event: Mapping[str, Any]) -> Judgement:
+    """Judge a person's answer: only an approval by somebody other than the requester passes."""
+    if "error" in event:
+        hours = run.folder.policy.approval.expires_hours
+        return _judgement(Outcome.FAIL, f"nobody answered within {hours:g} hours; silence does not approve")
+    user = event.get("responded_by_user") or {}
+    names = {str(user[key]) for key in ("id", "name") if user.get(key)}
+    who = str(user.get("name") or user.get("id") or "")
+    said = str((event.get("params_input") or {}).get("reason") or "").strip()
+    when = f"{who} at {event['responded_at']}" + (f": {said}" if said else "")
+    if not names:
+        return _judgement(Outcome.FAIL, "the answer names no person")
+    if list(event["chosen_options"]) != [APPROVE]:
+        return _judgement(Outcome.FAIL, f"refused by {when}")
+    if run.requester is not None and run.requester in names:
+        return _judgement(Outcome.FAIL, f"{who} asked for this run and so cannot approve it")
+    return _judgement(Outcome.PASS, f"approved by {when}")
+
+
+def _judgement(outcome: Outcome, reason: str) -> Judgement:
+    return Judgement(outcome=outcome, checks=[Check(name="approval", outcome=outcome, reason=reason)])
+
+
+def _row(verdict: Verdict) -> str:
+    check = verdict.worst_check
+    passed = sum(each.outcome is Outcome.PASS for each in verdict.checks)
+    counts = f"{passed} of {len(verdict.checks)} pass"
+    head = f"| {verdict.gate} | {_MARKS[verdict.outcome]} {verdict.outcome} | {counts} |"
+    if check is None:
+        return f"{head} | | |"
+    estimate = "" if check.estimate is None else f"{check.estimate:.4g}"
+    if check.interval is not None:
+        estimate += f" [{check.interval[0]:.4g}, {check.interval[1]:.4g}]"
+    bounds = [] if check.limit is None else [("≥", check.limit.min), ("≤", check.limit.max)]
+    limit = " ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
+    return f"{head} {_name(check)} | {estimate} | {limit} |"
+
+
+def _name(check: Check) -> str:
+    return check.name + (f" by {check.attribute}" if check.attribute else "")
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is: data and requesters must not be able to draw a verdict of their own."""
+    return re.sub(r"([\\`*_{}\[\]()#+|<>!~])", r"\\\1", " ".join(text.split()))

@@ -1,0 +1,121 @@
+"""Compile policies into DAGs. Parsed every few seconds: nothing heavy is imported, only policies are read."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import DAG, CronTriggerTimetable, Param, chain
+
+from assay.core import Settings, UserError
+from assay.pipeline.operators import ApprovalStep, PromotionOperator, StepOperator
+from assay.policy import ModelFolder, load_folder, model_folders
+
+STEPS = {
+    "snapshot": "Fixes the data: a Delta table version and the SHA-256 of its files.",
+    "data_validation": "Holds the snapshot to the data contract, a Great Expectations suite.",
+    "training": "Trains the candidate with the seed and exports it to ONNX: these bytes are gated and served.",
+    "performance_gate": "Measures the candidate on held-out rows, with intervals, also against the champion.",
+    "fairness_gate": "Compares the candidate's decisions between groups, with intervals.",
+    "robustness_gate": "Damages the inputs and measures what is lost.",
+    "registration": "Makes the candidate a version in MLflow that carries every verdict.",
+}
+_RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=15)}
+
+_DOC = """\
+### Retrain `{model}` under gates
+
+{description}
+
+`snapshot → data_validation → training → performance_gate → fairness_gate → robustness_gate → registration
+→ approval → canary_promotion`
+
+* **Owner** {owner} · **risk tier** {tier} · **schedule** {schedule}
+* **Trigger** it with the form: which snapshot (`latest` takes a new one), which seed, and why.
+* **A red gate** is an answer, not a crash: it is never retried. Its log shows every check with its interval and
+  limit; the *Evidence* button opens the dossier. Mend the data, the model or the policy and trigger a new run.
+* **A retry** means that something broke (a server, a disk). Clearing a task is safe: every step may run twice.
+* **approval** waits for a person other than the one who triggered the run: *Required Actions* on the run's page.
+* **canary_promotion** gives the version traffic in the stages shadow, {stages} %, on evidence from logged
+  predictions and labels, then sets `@champion`; or it rolls back.
+"""
+
+
+def retrain_dags(root: Path | None = None) -> dict[str, DAG]:
+    """One DAG for each policy under `root`, by DAG id; a policy that cannot be read gets one that says why."""
+    dags = {}
+    for folder in model_folders(root or Settings.from_environment().models):
+        try:
+            dag = retrain_dag(load_folder(folder))
+        except UserError as error:
+            dag = refused_dag(folder.name, str(error))
+        dags[dag.dag_id] = dag
+    return dags
+
+
+def retrain_dag(folder: ModelFolder) -> DAG:
+    """The DAG that retrains one model."""
+    policy = folder.policy
+    model = policy.model
+    dag = DAG(
+        dag_id=f"retrain_{model}",
+        description=f"Retrain {model} under gates and promote it by canary",
+        doc_md=_DOC.format(
+            model=model,
+            description=policy.description,
+            owner=policy.owner,
+            tier=policy.risk_tier,
+            schedule=f"`{policy.schedule}`" if policy.schedule else "none",
+            stages=", ".join(map(str, policy.rollout.stages)),
+        ),
+        schedule=None if policy.schedule is None else CronTriggerTimetable(policy.schedule, timezone="UTC"),
+        catchup=False,
+        max_active_runs=1,
+        tags=["assay", f"risk:{policy.risk_tier}", model],
+        default_args={"owner": policy.owner, **_RETRIES},
+        params=_form(folder),
+    )
+    with dag:
+        steps = [StepOperator(task_id=name, model=model, step=name, doc_md=doc) for name, doc in STEPS.items()]
+        approval = ApprovalStep(task_id="approval", model=model, expires=timedelta(hours=policy.approval.expires_hours))
+        chain(*steps, approval, PromotionOperator(task_id="canary_promotion", model=model))
+    return dag
+
+
+def refused_dag(name: str, reason: str) -> DAG:
+    """A DAG that can only fail, and says what is wrong with the policy: one bad file must not hide the others."""
+    dag = DAG(
+        dag_id=f"retrain_{name}",
+        description="This policy cannot be read",
+        doc_md=f"### The policy of `{name}` cannot be read\n\n```\n{reason}\n```",
+        schedule=None,
+        tags=["assay", "invalid-policy"],
+    )
+    with dag:
+        StepOperator(task_id="policy", model=name, step="snapshot", doc_md=reason)
+    return dag
+
+
+def _form(folder: ModelFolder) -> dict[str, Param]:
+    return {
+        "snapshot": Param(
+            "latest",
+            type="string",
+            pattern=rf"^(latest|{folder.policy.model}-[0-9a-f]{{16}})$",
+            title="Snapshot",
+            description="`latest` takes a new snapshot of the source; or give the id of an existing one.",
+        ),
+        "seed": Param(
+            None,
+            type=["null", "integer"],
+            minimum=0,
+            maximum=2**32 - 1,
+            title="Seed",
+            description=f"Empty takes the policy's, {folder.policy.training.seed}.",
+        ),
+        "reason": Param(
+            None,
+            type=["null", "string"],
+            title="Reason",
+            description="Why this run? Shown to the reviewer and kept in the dossier.",
+        ),
+    }

@@ -1,0 +1,161 @@
+"""The operators that carry Assay's steps in Airflow."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
+from airflow.sdk import BaseOperator, BaseOperatorLink, Param
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from assay.core import AssayError, Settings, UnavailableError
+from assay.pipeline.approval import body, judge_answer
+from assay.pipeline.trigger import RolloutTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from assay.pipeline.run import Run
+
+
+class EvidenceLink(BaseOperatorLink):
+    """The button on a task that opens its evidence."""
+
+    name = "Evidence"
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        """The page of the dossier, at the verdict of this task's gate."""
+        run_id = getattr(operator, "dossier_id", None)
+        return "" if run_id is None else f"/assay/dossiers/{run_id}#{ti_key.task_id}"
+
+
+class StepOperator(BaseOperator):
+    """Runs one step of the pipeline.
+
+    Parameters
+    ----------
+    model
+        Name of the model's folder.
+    step
+        Name of a function in `assay.pipeline.steps`.
+    """
+
+    operator_extra_links = (EvidenceLink(),)
+    dossier_id: str | None = None
+
+    def __init__(self, *, model: str, step: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+        self.step = step
+
+    def execute(self, context: "Context") -> Any:
+        """Run the step and hand on small references only."""
+        from assay.pipeline import steps
+
+        with told(self, context) as run:
+            return getattr(steps, self.step)(run)
+
+
+class ApprovalStep(ApprovalOperator):
+    """Asks a person, shows the verdicts, and never takes the requester's own yes."""
+
+    operator_extra_links = (EvidenceLink(),)
+    dossier_id: str | None = None
+
+    def __init__(self, *, model: str, expires: timedelta, **kwargs: Any) -> None:
+        super().__init__(
+            subject=f"Approve a new version of {model}?",
+            params={"reason": Param(None, type=["null", "string"], title="Reason", description="Kept in the dossier.")},
+            response_timeout=expires,
+            **kwargs,
+        )
+        self.model = model
+
+    def execute(self, context: "Context") -> Any:
+        """Show what has been measured and wait, without a worker, for an answer."""
+        from assay.pipeline.steps import GATES
+
+        with told(self, context) as run:
+            verdicts = run.require("contract", *GATES)
+            version = run.dossier.tags()["assay.version"]
+            self.subject = f"Approve {self.model} version {version}?"
+            self.body = body(run, verdicts, version)
+        return super().execute(context)
+
+    def execute_complete(self, context: "Context", event: dict[str, Any]) -> Any:
+        """Keep the answer in the dossier, then let it decide."""
+        from assay.pipeline.steps import GATES
+
+        with told(self, context) as run:
+            run.require("contract", *GATES)
+            if "error" not in event:
+                HITLOperator.execute_complete(self, context, event)
+            verdict = run.decide("approval", lambda: judge_answer(run, event))
+        return {"verdict": verdict.digest, "reason": verdict.checks[0].reason}
+
+
+class PromotionOperator(BaseOperator):
+    """Moves the traffic; between two moves it waits in the triggerer."""
+
+    operator_extra_links = (EvidenceLink(),)
+    dossier_id: str | None = None
+
+    def __init__(self, *, model: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.model = model
+
+    def execute(self, context: "Context") -> Any:
+        """Begin the rollout, or take up the one that an earlier attempt began."""
+        from assay.pipeline import promotion
+
+        with told(self, context) as run:
+            promotion.begin(run)
+        return self.resume(context)
+
+    def resume(self, context: "Context", event: dict[str, Any] | None = None) -> Any:
+        """Judge, move, and wait again until the rollout has ended."""
+        from assay.pipeline import promotion
+
+        with told(self, context) as run:
+            ended = promotion.move(run)
+        if ended is None:
+            self.defer(trigger=RolloutTrigger(run.run_key), method_name="resume")
+        return ended
+
+
+@contextmanager
+def told(operator: Any, context: "Context") -> Iterator["Run"]:
+    """Give a task its run, and tell Airflow what an error means: retry what broke, never what was refused."""
+    try:
+        run = _run(operator.model, context)
+        try:
+            yield run
+        finally:
+            known = run.__dict__.get("dossier")  # asking for it here could raise and hide the real error
+            operator.dossier_id = known.run_id if known else None
+    except AssayError as error:
+        from assay.pipeline.run import GateErrored
+
+        if isinstance(error, (UnavailableError, GateErrored)):
+            raise AirflowException(str(error)) from error
+        raise AirflowFailException(str(error)) from None
+
+
+def _run(model: str, context: "Context") -> "Run":
+    from assay.pipeline.run import Run
+    from assay.policy import find_model
+
+    settings = Settings.from_environment()
+    folder = find_model(settings.models, model)
+    params, dag_run = context["params"], context["dag_run"]
+    seed = params["seed"]
+    return Run(
+        settings=settings,
+        folder=folder,
+        run_key=f"{dag_run.dag_id}/{dag_run.run_id}",
+        snapshot=params["snapshot"],
+        seed=folder.policy.training.seed if seed is None else seed,
+        requester=dag_run.triggering_user_name,
+        reason=params["reason"] or "",
+    )

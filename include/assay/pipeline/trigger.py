@@ -1,0 +1,54 @@
+"""Waits for a rollout's evidence in the triggerer, where it holds no worker slot."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+
+class RolloutTrigger(BaseTrigger):
+    """Fires when a rollout can move. What it says is only a wake-up: the task judges again itself.
+
+    Parameters
+    ----------
+    run_key
+        Names the run whose rollout is awaited.
+    poll
+        Seconds between two looks at the evidence.
+    """
+
+    def __init__(self, run_key: str, poll: float = 2.0) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Airflow's base class has no annotations
+        self.run_key = run_key
+        self.poll = poll
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Where to find this class again, and with what."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {"run_key": self.run_key, "poll": self.poll}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Look at the evidence until it decides something; a database that is down is waited for."""
+        from assay.core import Settings, UnavailableError
+        from assay.pipeline.promotion import rollouts
+        from assay.rollout.judge import Decision
+
+        shown = ""
+        settings = Settings.from_environment()
+        while True:
+            try:
+                book = await asyncio.to_thread(rollouts, settings)
+                row = await asyncio.to_thread(book.find, self.run_key)
+                if row is None or not row.active:
+                    break
+                assessment = await asyncio.to_thread(book.assess, row.id)
+                if assessment.decision is not Decision.WAIT:
+                    break
+                progress = f"{assessment.stage}: {assessment.reason}"
+            except UnavailableError as error:
+                progress = str(error)
+            if progress != shown:
+                self.log.info("%s", progress)
+                shown = progress
+            await asyncio.sleep(self.poll)
+        yield TriggerEvent({"run_key": self.run_key})  # type: ignore[no-untyped-call]
