@@ -1,0 +1,70 @@
+"""The gates. Each has `measure(...) -> Evidence`, which does the work, and a pure `judge(evidence, policy)`.
+
+Every interval that a gate judges by is widened so that all of them together hold their quantities
+with the policy's `confidence` (Bonferroni over the gate's checks). That joint level is what a
+check's `confidence` field reports: adding checks never makes a false PASS more likely.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.core import Problem, UserError
+
+MISSING = "(missing)"
+"""How a cell without a value reads, in a text column and as the name of a group."""
+
+
+def each_confidence(confidence: float, checks: int) -> float:
+    """Level of each single interval such that `checks` of them hold together at `confidence`.
+
+    Examples
+    --------
+    >>> round(each_confidence(0.95, 5), 4)
+    0.99
+    """
+    return 1 - (1 - confidence) / max(1, checks)
+
+
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """The names with the second and later uses of one numbered, since a check is known by its name.
+
+    Examples
+    --------
+    >>> distinct_names(["auc", "brier", "auc"])
+    ['auc', 'brier', 'auc_2']
+    """
+    seen: Counter[str] = Counter()
+    distinct = []
+    for name in names:
+        seen[name] += 1
+        distinct.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return distinct
+
+
+def no_probability(score: NDArray[np.float64]) -> int:
+    """How many scores are not a number in [0, 1]."""
+    return int(np.count_nonzero(~((score >= 0) & (score <= 1))))
+
+
+def require_probabilities(**scores: NDArray[np.float64]) -> None:
+    """Refuse scores that are no probabilities.
+
+    Raises
+    ------
+    UserError
+        Naming every array with such scores and how many of them there are.
+    """
+    problems = [
+        Problem(
+            path=name,
+            message=f"{count} of {len(score)} values are not a number between 0 and 1",
+            mend="a score is the probability of the positive class",
+        )
+        for name, score in scores.items()
+        if (count := no_probability(score))
+    ]
+    if problems:
+        raise UserError("scores", problems)
