@@ -99,9 +99,9 @@ def judge(rollout: RolloutRow, evidence: RolloutEvidence, *, now: str) -> Assess
     """Decide what to do with a rollout.
 
     ADVANCE, and from the last stage PROMOTE, needs the whole interval of the comparison below its
-    limit and `min_labels` labelled rows predicted in this stage; beside a champion, at least one of them
-    served by the canary as soon as it has a share. ROLLBACK follows when a whole interval lies above its limit, or at the
-    deadline. All else is WAIT.
+    limit and `min_labels` labelled rows predicted in this stage; beside a champion, at least one of
+    them served by the canary as soon as it has a share. ROLLBACK follows when a whole interval lies
+    above its limit, or at the deadline. All else is WAIT.
 
     Of the labelled rows only one need be the canary's own because both versions score every row: at
     5 % a stage needs `min_labels` rows, not twenty times as many, and cannot starve.

@@ -1,0 +1,1 @@
+"""The gateway: splits traffic between versions, scores, and logs before it answers."""

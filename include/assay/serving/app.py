@@ -1,0 +1,238 @@
+"""The gateway's HTTP interface."""
+
+import hmac
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from sqlalchemy import Engine
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from assay.core import Settings, UnavailableError, did_you_mean, problem, utc_now
+from assay.rollout import (
+    LabelsRefusedError,
+    ModelRef,
+    Request,
+    Rollouts,
+    create_tables,
+    open_database,
+    record_labels,
+)
+from assay.serving.artifacts import Artifacts
+from assay.serving.decode import decode_frame
+from assay.serving.fleet import Fleet
+from assay.serving.labels import decode_labels, refused
+from assay.serving.live import Live, Version
+from assay.serving.refusal import RefusalError
+from assay.serving.scoring import score_request
+from assay.serving.writer import LogWriter
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 8 * 2**20
+_INLINE_BODY = 32 * 2**10  # about 0.1 ms a row: larger requests would hold up everybody else's
+
+
+class Gateway:
+    """The endpoints, and what they share.
+
+    Parameters
+    ----------
+    engine
+        The operations database, with its tables made.
+    fleet, writer
+        What is live, and the log.
+    """
+
+    def __init__(self, engine: Engine, fleet: Fleet, writer: LogWriter) -> None:
+        self._engine, self._fleet, self._writer = engine, fleet, writer
+
+    async def healthz(self, _request: HttpRequest) -> Response:
+        """Say that the process answers, and nothing else."""
+        return _json({"ok": True})
+
+    async def invocations(self, request: HttpRequest) -> Response:
+        """Score rows; see `score_request`."""
+        live = self._live(request)
+        body = await _body(request)
+        if len(body) <= _INLINE_BODY:
+            scored = _score(live, body)
+        else:
+            scored = await run_in_threadpool(_score, live, body)
+        recorded = await self._writer.record(scored)
+        if recorded.body_sha256 != scored.body_sha256:
+            raise RefusalError(409, f"the request_id {scored.request_id!r} was used for another request")
+        headers = {"retry-after": "5"} if recorded.status == 503 else None
+        return Response(recorded.answer, recorded.status, headers, media_type="application/json")
+
+    async def labels(self, request: HttpRequest) -> Response:
+        """Take labels, all or none."""
+        live = self._live(request)
+        labels = decode_labels(await _body(request), live)
+        try:
+            accepted, repeated = await run_in_threadpool(record_labels, self._engine, live.model, labels, at=utc_now())
+        except LabelsRefusedError as error:
+            raise refused(live.model, error) from None
+        return _json({"accepted": accepted, "repeated": repeated})
+
+    async def model(self, request: HttpRequest) -> Response:
+        """Say what serves a model."""
+        return _json(_described(self._live(request)))
+
+    async def models(self, _request: HttpRequest) -> Response:
+        """Say what serves each model."""
+        return _json({"models": [_described(live) for live in self._fleet.live.values()]})
+
+    def _live(self, request: HttpRequest) -> Live:
+        name, live = request.path_params["model"], self._fleet.live
+        if name not in live:
+            raise RefusalError(404, f'no model "{name:.80}" is deployed: {did_you_mean(name[:80], live)}')
+        return live[name]
+
+
+def create_app(settings: Settings, *, token: str, refresh_seconds: float = 1.0) -> Starlette:
+    """Make the gateway.
+
+    Parameters
+    ----------
+    settings
+        Where the operations database, the MLflow server and the cache of models are.
+    token
+        What every caller must show, except of ``/healthz``.
+    refresh_seconds
+        How often to look for a changed deployment.
+
+    Raises
+    ------
+    UserError
+        For an empty token.
+    UnavailableError
+        When the operations database cannot be used.
+    """
+    if not token.strip():
+        raise problem("ASSAY_GATEWAY_TOKEN", "is not set", "every caller must show it; make one and set it")
+    engine = open_database(settings.operations_db)
+    create_tables(engine)
+    artifacts = Artifacts(settings.home / "gateway" / "models", settings.tracking_uri)
+    fleet = Fleet(Rollouts(engine), artifacts, seconds=refresh_seconds)
+    writer = LogWriter(engine)
+    gateway = Gateway(engine, fleet, writer)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        await run_in_threadpool(fleet.start)
+        writer.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(fleet.stop)
+            await run_in_threadpool(writer.stop)
+            engine.dispose()
+
+    app = Starlette(
+        routes=[
+            Route("/healthz", gateway.healthz),
+            Route("/models", gateway.models),
+            Route("/models/{model}", gateway.model),
+            Route("/models/{model}/invocations", gateway.invocations, methods=["POST"]),
+            Route("/models/{model}/labels", gateway.labels, methods=["POST"]),
+        ],
+        exception_handlers={
+            RefusalError: _refuse,
+            UnavailableError: _unavailable,
+            HTTPException: _http_error,
+            Exception: _unforeseen,
+        },
+        lifespan=lifespan,
+    )
+    app.add_middleware(_Authorised, token=token)
+    return app
+
+
+class _Authorised:
+    """Lets through who shows the token; ``/healthz`` is open."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app, self._expected = app, f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] != "/healthz":
+            shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+            if not hmac.compare_digest(shown, self._expected):
+                refusal = RefusalError(401, "show the gateway's token as Authorization: Bearer TOKEN")
+                response = Response(refusal.body(), 401, {"www-authenticate": "Bearer"}, media_type="application/json")
+                await response(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _score(live: Live, body: bytes) -> Request:
+    return score_request(live, decode_frame(body), sha256(body).hexdigest())
+
+
+async def _body(request: HttpRequest) -> bytes:
+    too_large = RefusalError(413, f"a request may have {MAX_BODY // 2**20} MB")
+    if int(request.headers.get("content-length", 0)) > MAX_BODY:
+        raise too_large
+    parts = bytearray()
+    async for part in request.stream():
+        parts += part
+        if len(parts) > MAX_BODY:
+            raise too_large
+    return bytes(parts)
+
+
+def _described(live: Live) -> dict[str, Any]:
+    return {
+        "model": live.model,
+        "stage": live.deployment.stage,
+        "share": live.share,
+        "epoch": live.epoch,
+        "rollout_id": live.deployment.rollout_id,
+        "updated_at": live.deployment.updated_at,
+        "champion": _version(live.champion, live.deployment.champion),
+        "canary": _version(live.canary, live.deployment.canary),
+        "problem": live.problem,
+    }
+
+
+def _version(loaded: Version | None, ref: ModelRef | None) -> dict[str, Any] | None:
+    if ref is None:
+        return None
+    return {"version": ref.version, "digest": ref.digest, "loaded": loaded is not None}
+
+
+def _json(content: Any) -> Response:
+    return Response(msgspec.json.encode(content), media_type="application/json")
+
+
+async def _refuse(_request: HttpRequest, error: Exception) -> Response:
+    assert isinstance(error, RefusalError)
+    headers = None if error.retry_after is None else {"retry-after": str(error.retry_after)}
+    return Response(error.body(), error.status, headers, media_type="application/json")
+
+
+async def _unavailable(request: HttpRequest, error: Exception) -> Response:
+    log.error("%s", error)
+    return await _refuse(request, RefusalError(503, "the operations database cannot be used now", retry_after=1))
+
+
+async def _http_error(request: HttpRequest, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return await _refuse(
+        request, RefusalError(error.status_code, f"{request.method} {request.url.path}: {error.detail}")
+    )
+
+
+async def _unforeseen(request: HttpRequest, error: Exception) -> Response:
+    """Starlette raises the error again after this answer, so that the log has its stack and the client has not."""
+    return await _refuse(request, RefusalError(500, "the gateway failed; its log says why"))
