@@ -1,0 +1,83 @@
+"""A verdict as plain text, for a log or a terminal."""
+
+import textwrap
+from collections.abc import Sequence
+
+from assay.core.outcome import Outcome
+from assay.core.verdict import Check, Limit, Verdict
+
+_HEADER = ("outcome", "check", "estimate [low, high]", "limit", "n", "reason")
+_GAP = "  "
+_NARROWEST = 30
+_SEVERITIES = ("info", "warning", "critical")
+_RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
+
+
+def verdict_text(verdict: Verdict, *, width: int = 140) -> str:
+    """Lay a verdict out as a table, its worst checks first, reasons wrapped into `width` columns.
+
+    Examples
+    --------
+    >>> from assay.core import Check, Limit, Outcome, Verdict
+    >>> check = Check(name="auc", outcome=Outcome.PASS, reason="lies within", estimate=0.9,
+    ...     interval=(0.88, 0.92), confidence=0.95, limit=Limit(min=0.8), support=500)
+    >>> print(verdict_text(Verdict(gate="performance", outcome=Outcome.PASS, attempt=1, model=None,
+    ...     policy_sha256=None, snapshot=None, code_version="c", started_at="t", seconds=0.5,
+    ...     previous=None, checks=[check]), width=80))
+    performance gate: PASS (attempt 1, 0.5 s)
+    outcome  check  estimate [low, high]  limit   n    reason
+    PASS     auc    0.9 [0.88, 0.92]      >= 0.8  500  lies within
+    Intervals of one gate hold together with 95 % confidence.
+    """
+    lines = [f"{verdict.gate} gate: {verdict.outcome} (attempt {verdict.attempt}, {verdict.seconds:g} s)"]
+    checks = sorted(verdict.checks, key=lambda c: (-_RANK[c.outcome], -_SEVERITIES.index(c.severity)))
+    lines += _table([_HEADER, *map(_row, checks)], width) if checks else ["nothing was checked"]
+    levels = sorted({check.confidence for check in checks if check.confidence is not None})
+    lines += [f"Intervals of one gate hold together with {100 * level:g} % confidence." for level in levels]
+    return "\n".join(lines)
+
+
+def _row(check: Check) -> tuple[str, ...]:
+    name = check.name if check.attribute is None else f"{check.name} {check.attribute}"
+    severity = "" if check.severity == "critical" else f" ({check.severity})"
+    support = "-" if check.support is None else f"{check.support:,}"
+    # a line break inside a reason or a value from the data must not break the table
+    return tuple(
+        " ".join(cell.split())
+        for cell in (
+            f"{check.outcome}{severity}",
+            name,
+            _estimate(check),
+            _limit(check.limit),
+            support,
+            check.reason,
+        )
+    )
+
+
+def _estimate(check: Check) -> str:
+    if check.estimate is None:
+        return "-"
+    if check.interval is None:
+        return f"{check.estimate:.4g}"
+    low, high = check.interval
+    return f"{check.estimate:.4g} [{low:.4g}, {high:.4g}]"
+
+
+def _limit(limit: Limit | None) -> str:
+    if limit is None:
+        return "-"
+    bounds = (("<=", limit.max), (">=", limit.min))
+    return ", ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None) or "-"
+
+
+def _table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    *columns, _ = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    indent = sum(columns) + len(_GAP) * len(columns)
+    lines = []
+    for *cells, reason in rows:
+        left = _GAP.join(cell.ljust(size) for cell, size in zip(cells, columns, strict=True))
+        first, *others = textwrap.wrap(reason, max(_NARROWEST, width - indent)) or [""]
+        lines.append((left + _GAP + first).rstrip())
+        lines += [" " * indent + other for other in others]
+    return lines
