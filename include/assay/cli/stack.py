@@ -34,7 +34,7 @@ def up(home: Home = None, airflow_port: Port = None, mlflow_port: Port = None, g
     console = Console()
     ports = {"airflow": airflow_port, "mlflow": mlflow_port, "gateway": gateway_port}
     requested = {name: port for name, port in ports.items() if port is not None}
-    with _progress(console) as progress:
+    with progress_line(console) as progress:
         running = stack.up(_home(home), requested=requested, progress=progress)
     console.print(welcome(running))
 
@@ -52,8 +52,9 @@ def down(home: Home = None) -> None:
 @explained
 def status(home: Home = None) -> None:
     """Show how each process is. Exit code 0 when all serve, else 1."""
-    found = stack.status(_home(home))
-    Console().print(_table(found))
+    folder = _home(home)
+    found = stack.status(folder)
+    Console().print(_table(found, logs=folder / "logs"))
     raise typer.Exit(0 if all(service.healthy for service in found) else 1)
 
 
@@ -70,7 +71,7 @@ def welcome(running: Stack) -> Table:
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[stack.Progress]:
+def progress_line(console: Console) -> Iterator[stack.Progress]:
     """Keep one line that says what is being waited for, above it what has been reached."""
     doing: dict[str, str] = {}
     with console.status("Looking at what is running") as line:
@@ -93,15 +94,15 @@ def _sentence(doing: Mapping[str, str]) -> str:
     return "; ".join(f"{state} {', '.join(names)}" for state, names in by_state.items()) or "done"
 
 
-def _table(found: list[ServiceStatus]) -> Table:
-    table = Table()
-    for heading in ("name", "pid", "port", "url", "health", "log"):
+def _table(found: list[ServiceStatus], *, logs: Path) -> Table:
+    shown = logs.relative_to(Path.cwd()) if logs.is_relative_to(Path.cwd()) else logs
+    table = Table(caption=f"The log of each: {shown}/NAME.log", caption_justify="left")
+    for heading in ("name", "pid", "port", "url", "health"):
         table.add_column(heading, overflow="fold")
     for service in found:
         colour = "green" if service.healthy else "red"
         pid, port = (str(number) if number is not None else "" for number in (service.pid, service.port))
-        health = f"[{colour}]{service.health}[/{colour}]"
-        table.add_row(service.name, pid, port, service.url or "", health, str(service.log))
+        table.add_row(service.name, pid, port, service.url or "", f"[{colour}]{service.health}[/{colour}]")
     return table
 
 
