@@ -1,0 +1,87 @@
+"""How a gate command answers: the verdict's JSON, a table for the eye, and an exit code."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+
+from assay.core import Outcome, Problem, UnavailableError, UserError, Verdict
+from assay.core.text import verdict_text
+
+STANDARD_OUTPUT = "-"
+_COLOURS = {Outcome.PASS: "green", Outcome.INCONCLUSIVE: "yellow", Outcome.ERROR: "magenta", Outcome.FAIL: "red"}
+
+
+def check_target(target: str) -> None:
+    """Refuse a target that cannot be written, before any work is done.
+
+    Raises
+    ------
+    UserError
+        When its folder does not exist or it is itself a folder.
+    """
+    if target == STANDARD_OUTPUT:
+        return
+    path = Path(target)
+    if path.is_dir() or not target:
+        raise UserError("--json", [Problem(path="--json", message=f'"{target}" is no file name')])
+    if not path.parent.is_dir():
+        raise UserError("--json", [Problem(path="--json", message=f"there is no folder {path.parent}")])
+
+
+def answer(verdict: Verdict, target: str) -> NoReturn:
+    """Write the verdict, show it as a table, and end with its exit code.
+
+    Raises
+    ------
+    UnavailableError
+        When the file cannot be written; what was there before stays.
+    """
+    content = verdict_json(verdict)
+    if target == STANDARD_OUTPUT:
+        typer.echo(content, nl=False)
+    else:
+        write_file(Path(target), content)
+    _show(verdict, to_error=target == STANDARD_OUTPUT)
+    raise typer.Exit(verdict.outcome.exit_code)
+
+
+def verdict_json(verdict: Verdict) -> bytes:
+    """The verdict as indented UTF-8 JSON."""
+    return (json.dumps(verdict.to_dict(), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def write_file(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises
+    ------
+    UnavailableError
+        When the disk or the permissions do not allow it.
+    """
+    path = path.resolve()
+    try:
+        if path.exists() and not path.is_file():  # a pipe or a device is written into, never replaced
+            path.write_bytes(content)
+            return
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            draft.write_bytes(content)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        raise UnavailableError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _show(verdict: Verdict, *, to_error: bool) -> None:
+    stream = sys.stderr if to_error else sys.stdout
+    text = verdict_text(verdict)
+    if stream.isatty():
+        for outcome, colour in _COLOURS.items():
+            text = re.sub(rf"^{outcome}\b|(?<=gate: ){outcome}\b", typer.style(outcome, fg=colour), text, flags=re.M)
+    typer.echo(text, err=to_error)
