@@ -77,7 +77,7 @@ def _table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     lines = []
     for *cells, reason in rows:
         left = _GAP.join(cell.ljust(size) for cell, size in zip(cells, columns, strict=True))
-        first, *others = textwrap.wrap(reason, max(_NARROWEST, width - indent)) or [""]
+        first, *others = textwrap.wrap(reason, max(_NARROWEST, width - indent), break_on_hyphens=False) or [""]
         lines.append((left + _GAP + first).rstrip())
         lines += [" " * indent + other for other in others]
     return lines

@@ -1,6 +1,6 @@
 """Read policy files. Everything wrong with a file is said at once, each with its path."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -156,10 +156,10 @@ def _read(path: Path) -> bytes:
 def _mapping(content: bytes, subject: str) -> dict[str, Any]:
     try:
         data = yaml.load(content, Loader=_Loader)  # noqa: S506 (_Loader is a safe loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # an impossible date is a ValueError to PyYAML
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else subject
-        reason = getattr(error, "problem", None) or str(error)
+        reason = getattr(error, "problem", None) or " ".join(str(error).split())
         raise UserError(subject, [Problem(path=where, message=f"is not YAML: {reason}")]) from None
     if not isinstance(data, dict):
         found = "is empty" if data is None else f"holds a {type(data).__name__}"
@@ -171,38 +171,49 @@ def _validate(part: type[P], data: dict[str, Any], subject: str, prefix: tuple[s
     try:
         return part.model_validate(data)
     except ValidationError as error:
-        problems = [_problem(part, detail, prefix) for detail in error.errors(include_url=False)]
-        raise UserError(subject, _merge(problems)) from None
+        by_place: dict[tuple[Any, ...], list[ErrorDetails]] = {}
+        for detail in error.errors(include_url=False):
+            by_place.setdefault(_place(detail, data), []).append(detail)
+        problems = [_problem(part, place, details, prefix) for place, details in by_place.items()]
+        raise UserError(subject, problems) from None
 
 
-def _problem(part: type[Part], detail: ErrorDetails, prefix: tuple[str, ...]) -> Problem:
-    location = [step for step in detail["loc"] if not (isinstance(step, str) and "[" in step)]  # drop union tags
-    path = ".".join(str(step) for step in (*prefix, *location)) or "policy"
-    match detail["type"]:
+def _place(detail: ErrorDetails, data: Any) -> tuple[Any, ...]:
+    """Where in the file an error is: pydantic's location without the names of a union's branches."""
+    place = []
+    for step in detail["loc"]:
+        if isinstance(step, str) and not (isinstance(data, dict) and (step in data or detail["type"] == "missing")):
+            continue
+        place.append(step)
+        data = data.get(step) if isinstance(data, dict) else data[step]
+    return tuple(place)
+
+
+def _problem(part: type[Part], place: tuple[Any, ...], details: list[ErrorDetails], prefix: tuple[str, ...]) -> Problem:
+    path = ".".join(str(step) for step in (*prefix, *place)) or "policy"
+    # where one branch of a union has the right type, what it says is what matters
+    telling = [detail for detail in details if not detail["type"].endswith("_type")] or details
+    match telling[0]["type"]:
         case "extra_forbidden":
             return Problem(
-                path=path, message="unknown key", mend=did_you_mean(str(location[-1]), _keys_at(part, location[:-1]))
+                path=path, message="unknown key", mend=did_you_mean(str(place[-1]), _keys_at(part, place[:-1]))
             )
         case "missing":
             return Problem(path=path, message="is missing")
         case "value_error":
-            return Problem(path=path, message=str(detail["ctx"]["error"]))
-    message = detail["msg"][0].lower() + detail["msg"][1:]
-    return Problem(path=path, message=f"{message}, got {detail['input']!r}")
+            return Problem(path=path, message=str(telling[0]["ctx"]["error"]))
+    message = ", or ".join(_message(detail) for detail in telling)
+    return Problem(path=path, message=f"{message}, got {telling[0]['input']!r}")
 
 
-def _merge(problems: list[Problem]) -> list[Problem]:
-    """Join what each branch of a union says about the same place."""
-    by_path: dict[str, Problem] = {}
-    for each in problems:
-        before = by_path.get(each.path)
-        by_path[each.path] = (
-            each if before is None else Problem(path=each.path, message=f"{before.message}, or {each.message}")
-        )
-    return list(by_path.values())
+def _message(detail: ErrorDetails) -> str:
+    if detail["type"] == "too_short":
+        return "must not be empty"
+    message = detail["msg"].replace("Input should", "must")
+    return message[0].lower() + message[1:]
 
 
-def _keys_at(part: type[Part], location: list[Any]) -> list[str]:
+def _keys_at(part: type[Part], location: Iterable[Any]) -> list[str]:
     """The keys known at a place in the policy, found by walking the types."""
     for step in location:
         if isinstance(step, int):

@@ -30,7 +30,7 @@ Columns = Annotated[list[Column], AfterValidator(_distinct)]
 class Part(BaseModel):
     """A part of a policy."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Limited(Part):
@@ -140,6 +140,14 @@ class Fairness(Part):
     def attributes(self) -> list[tuple[str, ...]]:
         """`groups` with every entry a tuple of columns."""
         return [(entry,) if isinstance(entry, str) else tuple(entry) for entry in self.groups]
+
+    @model_validator(mode="after")
+    def _once(self) -> "Fairness":
+        combinations = [frozenset(attribute) for attribute in self.attributes]
+        repeated = sorted({"*".join(a) for a in self.attributes if combinations.count(frozenset(a)) > 1})
+        if repeated:
+            raise ValueError(f"groups named twice: {', '.join(repeated)}")
+        return self
 
 
 class RobustnessCheck(Part):
