@@ -1,5 +1,6 @@
 """Checks and verdicts: the one form in which every gate answers."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
@@ -175,10 +176,12 @@ class Verdict:
 
     @property
     def worst_check(self) -> Check | None:
-        """The check that a reader should see first: worst outcome, critical before warning."""
-        order = {"critical": 2, "warning": 1, "info": 0}
-        ranks = list(Outcome)
-        return max(self.checks, key=lambda c: (order[c.severity], ranks.index(c.outcome)), default=None)
+        """The check that a reader should see first.
+
+        What decided the gate comes before what did not, a worse outcome before a better one, and
+        among equals the one whose interval comes nearest to its limit.
+        """
+        return max(self.checks, key=_urgency, default=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -221,6 +224,22 @@ def bind(gate: str, judgement: Judgement, subject: Subject, watch: Stopwatch) ->
 def decide(checks: Sequence[Check]) -> Outcome:
     """A gate's outcome: the worst of its critical checks, INCONCLUSIVE when it has none."""
     return worst(check.outcome for check in checks if check.severity == "critical")
+
+
+def _urgency(check: Check) -> tuple[bool, int, bool, float]:
+    critical = check.severity == "critical"
+    decided = critical and check.outcome is not Outcome.PASS
+    return decided, list(Outcome).index(check.outcome), critical, -_room(check)
+
+
+def _room(check: Check) -> float:
+    """How far the interval stays inside the limit, as a share of the limit; infinite without either."""
+    if check.interval is None or check.limit is None:
+        return math.inf
+    low, high = check.interval
+    sides = [(check.limit.min, low, 1), (check.limit.max, high, -1)]
+    rooms = [sign * (bound - limit) / (abs(limit) or 1.0) for limit, bound, sign in sides if limit is not None]
+    return min(rooms, default=math.inf)
 
 
 def _pair(raw: Sequence[float] | None) -> tuple[float, float] | None:

@@ -123,6 +123,12 @@ class AirflowApi:
         """How a run stands."""
         return _dag_run(self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"))
 
+    def active_run(self, dag_id: str) -> DagRun | None:
+        """The run of a DAG that is under way or queued; None when there is none."""
+        params = {"state": ["running", "queued"], "limit": 1}
+        raw = self._call("GET", f"/api/v2/dags/{dag_id}/dagRuns", params=params)["dag_runs"]
+        return _dag_run(raw[0]) if raw else None
+
     def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
         """Every task of a run, in the order in which they started; the others last."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances"

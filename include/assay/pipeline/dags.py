@@ -21,6 +21,9 @@ STEPS = {
 }
 _RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=15)}
 
+# Without a source of its own Airflow takes a task's parameter for the DAG's and leaves it out of the form.
+_REASON = Param(None, type=["null", "string"], title="Reason", description="Kept in the dossier.", source="task")
+
 _DOC = """\
 ### Retrain `{model}` under gates
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
-from airflow.sdk import BaseOperator, BaseOperatorLink, Param
+from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from assay.core import AssayError, Settings, UnavailableError
@@ -25,9 +25,12 @@ class EvidenceLink(BaseOperatorLink):
     name = "Evidence"
 
     def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
-        """The page of the dossier, at the verdict of this task's gate."""
+        """The page of the dossier, at the verdict of this task's gate.
+
+        Relative to Airflow's own address, which may have a path: a leading slash would leave it.
+        """
         run_id = getattr(operator, "dossier_id", None)
-        return "" if run_id is None else f"/assay/dossiers/{run_id}#{ti_key.task_id}"
+        return "" if run_id is None else f"assay/dossiers/{run_id}#{ti_key.task_id}"
 
 
 class StepOperator(BaseOperator):
@@ -43,6 +46,7 @@ class StepOperator(BaseOperator):
 
     operator_extra_links = (EvidenceLink(),)
     dossier_id: str | None = None
+    pinned = True
 
     def __init__(self, *, model: str, step: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -62,11 +66,11 @@ class ApprovalStep(ApprovalOperator):
 
     operator_extra_links = (EvidenceLink(),)
     dossier_id: str | None = None
+    pinned = False
 
     def __init__(self, *, model: str, expires: timedelta, **kwargs: Any) -> None:
         super().__init__(
             subject=f"Approve a new version of {model}?",
-            params={"reason": Param(None, type=["null", "string"], title="Reason", description="Kept in the dossier.")},
             response_timeout=expires,
             **kwargs,
         )
@@ -100,6 +104,7 @@ class PromotionOperator(BaseOperator):
 
     operator_extra_links = (EvidenceLink(),)
     dossier_id: str | None = None
+    pinned = False
 
     def __init__(self, *, model: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -128,7 +133,7 @@ class PromotionOperator(BaseOperator):
 def told(operator: Any, context: "Context") -> Iterator["Run"]:
     """Give a task its run, and tell Airflow what an error means: retry what broke, never what was refused."""
     try:
-        run = _run(operator.model, context)
+        run = _run(operator.model, context, pinned=operator.pinned)
         try:
             yield run
         finally:
@@ -142,7 +147,7 @@ def told(operator: Any, context: "Context") -> Iterator["Run"]:
         raise AirflowFailException(str(error)) from None
 
 
-def _run(model: str, context: "Context") -> "Run":
+def _run(model: str, context: "Context", *, pinned: bool) -> "Run":
     from assay.pipeline.run import Run
     from assay.policy import find_model
 
@@ -158,4 +163,5 @@ def _run(model: str, context: "Context") -> "Run":
         seed=folder.policy.training.seed if seed is None else seed,
         requester=dag_run.triggering_user_name,
         reason=params["reason"] or "",
+        pinned=pinned,
     )

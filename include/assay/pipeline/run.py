@@ -69,6 +69,9 @@ class Run:
         Who asked for the run; None when a schedule did.
     reason
         Why, in the requester's words.
+    pinned
+        Whether the code must be what it was when the run began. Measuring needs that; an approval
+        or a canary, which may wait for days, must outlive an upgrade.
     """
 
     settings: Settings
@@ -78,6 +81,7 @@ class Run:
     seed: int
     requester: str | None
     reason: str
+    pinned: bool = True
 
     @property
     def code_version(self) -> str:
@@ -95,7 +99,7 @@ class Run:
         """
         dossier = find_dossier(self.settings, model=self.folder.policy.model, run_key=self.run_key)
         tags = dossier.tags()
-        now = {POLICY: self.folder.policy_sha256, CODE: self.code_version}
+        now = {POLICY: self.folder.policy_sha256} | ({CODE: self.code_version} if self.pinned else {})
         changed = [key.removeprefix("assay.") for key, value in now.items() if tags.get(key) != value]
         if changed:
             raise EvidenceError([f"{name} has changed since this run began; trigger a new run" for name in changed])

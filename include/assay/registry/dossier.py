@@ -84,7 +84,10 @@ class Dossier:
             else:
                 folder = Path(self.client.download_artifacts(self.run_id, _FOLDER, scratch))
                 records = {path.name: path.read_bytes() for path in folder.iterdir()}
-        return _chain(records, self.tags().get(HEAD))
+        try:
+            return _chain(records, self.tags().get(HEAD))
+        except (KeyError, TypeError, ValueError) as error:  # a file put there by other hands
+            raise EvidenceError([f"{_FOLDER}: holds a file that is no verdict: {error}"]) from None
 
     def append(self, verdict: Verdict) -> Verdict:
         """Write a verdict at the end of the chain, and its outcome as a tag on run and candidate.
@@ -200,11 +203,18 @@ def load_dossier(settings: Settings, *, run_id: str) -> Dossier:
     Raises
     ------
     EvidenceError
-        When the run is not one of Assay's.
+        When there is no such run, or it is not one of Assay's.
     """
     client = connect(settings)
+    from mlflow.exceptions import MlflowException
+
     with unavailable(f"reading the run {run_id}"):
-        run = client.get_run(run_id)
+        try:
+            run = client.get_run(run_id)
+        except MlflowException as error:
+            if not has_code(error, "RESOURCE_DOES_NOT_EXIST"):
+                raise
+            raise EvidenceError([f"{run_id}: no such run"]) from None
         if RUN_KEY not in run.data.tags:
             raise EvidenceError([f"{run_id}: is not a run of Assay"])
         model = client.get_experiment(run.info.experiment_id).name.removeprefix("assay/")

@@ -1,6 +1,7 @@
 """What MLflow's own pages show of a training: parameters, the data set that went in, metrics."""
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -31,9 +32,8 @@ def log_training(
         How many rows it has.
     """
     from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
-    from mlflow.utils.time import get_current_time_millis
 
-    now = get_current_time_millis()
+    now = int(time.time() * 1000)
     dataset = Dataset(
         name=snapshot,
         digest=snapshot.rpartition("-")[2],

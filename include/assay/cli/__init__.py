@@ -1,0 +1,25 @@
+"""The command `assay`."""
+
+import typer
+
+from assay.cli.demo import demo
+from assay.cli.errors import explained
+from assay.cli.gate import app as gate
+from assay.cli.serve import serve
+from assay.cli.stack import app as stack
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Governed model retraining on Apache Airflow: no model gets past without evidence.",
+)
+app.command()(demo)
+app.add_typer(stack)
+app.command()(explained(serve))
+app.add_typer(gate, name="gate")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
