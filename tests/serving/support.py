@@ -19,6 +19,7 @@ from assay.rollout import ModelRef, Rollouts, create_tables, open_database
 from onnx import TensorProto, helper, numpy_helper
 
 TOKEN = "t0ken"
+SERVE = [sys.executable, "-c", "import typer; from assay.cli.serve import serve; typer.run(serve)"]
 LIMITS = Limits(max_brier=0.2, min_labels=20)
 
 
@@ -135,10 +136,9 @@ class Stand:
             "ASSAY_GATEWAY_TOKEN": TOKEN,
             **extra,
         }
-        code = "import typer, runpy; typer.run(runpy.run_path('include/assay/cli/serve.py')['serve'])"
         port = free_port()
         log = (self.home / "gateway.log").open("ab")
-        self.process = subprocess.Popen([sys.executable, "-c", code, "--port", str(port)], env=environment, stderr=log)
+        self.process = subprocess.Popen([*SERVE, "--port", str(port)], env=environment, stderr=log)
         log.close()
         self.client.close()
         headers = {"authorization": f"Bearer {TOKEN}"}

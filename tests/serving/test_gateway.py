@@ -4,7 +4,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +13,7 @@ from assay.rollout.tables import PREDICTION
 from assay.serving.split import percent_point
 from sqlalchemy import select
 
-from tests.serving.support import LIMITS, onnx_model, person, wait_until
+from tests.serving.support import LIMITS, SERVE, onnx_model, person, wait_until
 
 BETTER = onnx_model(weight=0.06)
 
@@ -205,9 +204,7 @@ def test_sigterm_answers_what_was_taken(stand):
 def test_it_does_not_start_without_a_token(stand):
     environment = {**os.environ, "ASSAY_OPERATIONS_DB": stand.database, "ASSAY_HOME": str(stand.home)}
     environment.pop("ASSAY_GATEWAY_TOKEN", None)
-    ended = subprocess.run(
-        [sys.executable, "-m", "assay", "serve"], env=environment, capture_output=True, text=True, check=False
-    )
+    ended = subprocess.run(SERVE, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode != 0
     assert "ASSAY_GATEWAY_TOKEN: is not set" in ended.stderr
     assert "Traceback" not in ended.stderr
