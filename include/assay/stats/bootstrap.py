@@ -75,7 +75,7 @@ class Resampled:
 
     def _always_equal(self, one: str, other: str, metric: Metric) -> bool:
         """Whether the metric is the same for both scores on any sample of these rows."""
-        first, second = self.scores[one], self.scores[other]
+        first, second = (self.scores[name].round(_DIGITS) for name in (one, other))
         if metric == "auc":
             return np.array_equal(rankdata(first), rankdata(second))
         return np.array_equal(first, second)
@@ -188,6 +188,7 @@ def _spread(draws: Floats, *, certain: bool) -> float | None:
 
 
 _NOISE = 1e-12  # a spread below this is rounding
+_DIGITS = 9  # scores that agree to so many decimals are the same
 
 
 def _weights(rows: int, draws: int, seed: int) -> Iterator[Floats]:

@@ -1,0 +1,143 @@
+"""The performance gate: limits on whole intervals, and non-inferiority on the same rows."""
+
+import numpy as np
+import pytest
+from assay.core import Outcome, UserError
+from assay.gates.performance import judge, measure
+from assay.policy import ChampionCheck, Performance, PerformanceCheck
+from scipy.stats import binom
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+
+LIMITS = {"auc": {"min": 0.7}, "log_loss": {"max": 0.7}, "brier": {"max": 0.25}, "ece": {"max": 0.1}}
+
+
+def policy(*checks, champion=(), **more):
+    checks = checks or [PerformanceCheck(metric=metric, **limit) for metric, limit in LIMITS.items()]
+    return Performance(checks=list(checks), champion=list(champion), **{"draws": 200, **more})
+
+
+def world(n=3000, seed=0):
+    random = np.random.default_rng(seed)
+    logit = random.normal(-1, 1.5, n)
+    score = 1 / (1 + np.exp(-logit))
+    return random.random(n) < score, score
+
+
+def run(part, label, score, champion=None, seed=0):
+    evidence = measure(label=label, score=score, champion_score=champion, policy=part, seed=seed)
+    return judge(evidence, part)
+
+
+def test_a_good_model_passes_with_scikit_learns_numbers():
+    label, score = world()
+    judgement = run(policy(), label, score)
+    assert judgement.outcome is Outcome.PASS
+    found = {check.name: check for check in judgement.checks}
+    assert found["auc"].estimate == pytest.approx(roc_auc_score(label, score))
+    assert found["brier"].estimate == pytest.approx(brier_score_loss(label, score))
+    assert found["log_loss"].estimate == pytest.approx(log_loss(label, score))
+    for check in judgement.checks:
+        assert check.interval[0] <= check.estimate <= check.interval[1]
+        assert (check.confidence, check.support, check.compare) == (0.95, 3000, "level")
+
+
+def test_a_poor_model_fails():
+    label, score = world()
+    judgement = run(policy(), label, np.random.default_rng(1).permutation(score))
+    assert {check.name: check.outcome for check in judgement.checks}["auc"] is Outcome.FAIL
+    assert judgement.outcome is Outcome.FAIL
+
+
+def test_little_data_is_inconclusive():
+    label, score = world(150, seed=1)
+    part = policy(PerformanceCheck(metric="auc", min=0.8))
+    assert run(part, label, score).outcome is Outcome.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("value", [False, True])
+def test_one_class_has_no_auc(value):
+    _, score = world(200)
+    (check,) = run(policy(PerformanceCheck(metric="auc", min=0.5)), np.full(200, value), score).checks
+    assert (check.outcome, check.estimate, check.interval) == (Outcome.INCONCLUSIVE, None, None)
+    assert "auc needs rows of both classes" in check.reason
+
+
+def test_no_rows_never_pass():
+    judgement = run(policy(), np.zeros(0, bool), np.zeros(0))
+    assert {check.outcome for check in judgement.checks} == {Outcome.INCONCLUSIVE}
+    assert "no rows" in judgement.checks[0].reason
+
+
+def test_perfect_scores_are_suspicious_and_do_not_pass():
+    label, _ = world(200)
+    judgement = run(policy(), label, label.astype(float))
+    assert {check.outcome for check in judgement.checks} == {Outcome.INCONCLUSIVE}
+    assert "gives the label away" in judgement.checks[0].reason
+
+
+@pytest.mark.parametrize("bad", [np.nan, -0.1, 1.1, np.inf])
+def test_scores_that_are_no_probabilities_are_refused(bad):
+    label, score = world(20)
+    broken = score.copy()
+    broken[:2] = bad
+    with pytest.raises(UserError) as caught:
+        run(policy(), label, broken, champion=broken)
+    assert [p.path for p in caught.value.problems] == ["candidate", "champion"]
+    assert "2 of 20 values" in str(caught.value)
+
+
+CHAMPION = [ChampionCheck(metric="auc", margin=0.02), ChampionCheck(metric="brier", margin=0.02)]
+
+
+def test_without_a_champion_there_is_no_champion_check():
+    label, score = world()
+    names = [check.name for check in run(policy(champion=CHAMPION), label, score).checks]
+    assert names == list(LIMITS)
+
+
+@pytest.mark.parametrize(("worsening", "outcome"), [(0.0, Outcome.PASS), (0.02, Outcome.PASS), (1.5, Outcome.FAIL)])
+def test_non_inferiority(worsening, outcome):
+    label, champion = world()
+    logit = np.log(champion / (1 - champion)) + np.random.default_rng(5).normal(0, worsening, len(label))
+    judgement = run(policy(champion=CHAMPION), label, 1 / (1 + np.exp(-logit)), champion)
+    versus = {check.name: check for check in judgement.checks if check.name.endswith("_vs_champion")}
+    assert {check.outcome for check in versus.values()} == {outcome}
+    assert versus["auc_vs_champion"].limit.max == 0.02
+    assert versus["auc_vs_champion"].compare == "difference"
+    assert worsening == 0 or versus["auc_vs_champion"].estimate > 0
+
+
+def test_the_same_model_is_not_inferior_to_itself():
+    label, score = world(100)
+    judgement = run(policy(champion=CHAMPION), label, score, score)
+    assert [c.interval for c in judgement.checks if "champion" in c.name] == [(0, 0), (0, 0)]
+
+
+def test_more_checks_widen_every_interval():
+    label, score = world()
+    (alone,) = run(policy(PerformanceCheck(metric="auc", min=0.7)), label, score).checks
+    among = run(policy(champion=CHAMPION), label, score, score).checks[0]
+    assert among.interval[0] < alone.interval[0] < alone.interval[1] < among.interval[1]
+
+
+def test_the_order_of_rows_does_not_matter():
+    label, score = world(500)
+    order = np.random.default_rng(0).permutation(500)
+    assert run(policy(), label, score) == run(policy(), label[order], score[order])
+
+
+def test_false_passes_at_the_limit_are_rarer_than_promised():
+    """Seeded: the limits stand exactly at the truth, so any PASS is false."""
+    label, score = world(1_000_000, seed=99)
+    part = policy(
+        PerformanceCheck(metric="auc", min=float(roc_auc_score(label, score))),
+        PerformanceCheck(metric="log_loss", max=float(log_loss(label, score))),
+        PerformanceCheck(metric="brier", max=float(brier_score_loss(label, score))),
+        confidence=0.8,
+        draws=100,
+    )
+    runs, passes = 300, 0
+    for seed in range(runs):
+        judgement = run(part, *world(400, seed=seed))
+        passes += any(check.outcome is Outcome.PASS for check in judgement.checks)
+    assert binom.sf(passes - 1, runs, 0.2) > 1e-3
