@@ -1,3 +1,5 @@
+from datetime import date
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -106,6 +108,9 @@ def test_a_good_table_passes():
         ({"y": ["yes", None, "no"]}, "y: the label is null in 1 of 3 rows"),
         ({"y": ["yes", "no", "maybe"]}, "y: a label has two classes; found 3: maybe, no, yes"),
         ({"y": ["yes", "yes", "yes"]}, "y: a label has two classes; found 1: yes"),
+        ({"y": [[1], [2], [1]]}, "y: has type list<item: int64>, which cannot be a key or a label"),
+        ({"y": [date(2020, 1, 1), date(2020, 1, 2), None]}, "y: has type date32[day], which cannot be"),
+        ({"id": [[1], [2], [1]]}, "id: has type list<item: int64>, which cannot be a key"),
         ({"y": ["Yes", "no", "no"]}, 'y: the positive class "yes" never occurs (classes found: Yes, no)'),
     ],
 )

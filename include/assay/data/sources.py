@@ -71,12 +71,24 @@ def check_against(table: "pa.Table", data: "Data", subject: str) -> None:
         classes, and a positive class that never occurs.
     """
     problems = _absent(data.columns, table.column_names)
-    if data.key in table.column_names:
-        problems += _key_problems(table[data.key], data.key)
-    if data.label in table.column_names:
-        problems += _label_problems(table[data.label], data)
+    for name, check in ((data.key, _key_problems), (data.label, _label_problems)):
+        if name in table.column_names:
+            problems += check(table[name], data) if is_flat(table[name]) else [_unusable(table[name], name)]
     if problems:
         raise UserError(subject, problems)
+
+
+def is_flat(column: Any) -> bool:
+    """Whether every cell is a single value, which Arrow can count and compare; lists and structs are not."""
+    import pyarrow as pa
+
+    return not pa.types.is_nested(column.type)
+
+
+def _unusable(column: Any, name: str) -> Problem:
+    return Problem(
+        path=name, message=f"has type {column.type}, which cannot be a key or a label", mend="use text or integers"
+    )
 
 
 def _absent(wanted: Sequence[str], present: Sequence[str]) -> list[Problem]:
@@ -87,10 +99,10 @@ def _absent(wanted: Sequence[str], present: Sequence[str]) -> list[Problem]:
     ]
 
 
-def _key_problems(column: Any, name: str) -> list[Problem]:
+def _key_problems(column: Any, data: "Data") -> list[Problem]:
     import pyarrow.compute as pc
 
-    problems = []
+    name, problems = data.key, []
     if column.null_count:
         problems.append(Problem(path=name, message=f"the key is null in {column.null_count} of {len(column)} rows"))
     counts = pc.value_counts(column.drop_null())
@@ -112,7 +124,11 @@ def _label_problems(column: Any, data: "Data") -> list[Problem]:
     shown = ", ".join(classes[:_SHOWN]) + (", ..." if len(classes) > _SHOWN else "")
     if len(classes) != 2:
         problems.append(Problem(path=data.label, message=f"a label has two classes; found {len(classes)}: {shown}"))
-    if classes and not positives(column, data.positive).any():
+    try:
+        occurs = not classes or positives(column, data.positive).any()
+    except ValueError:
+        return [*problems, _unusable(column, data.label)]
+    if not occurs:
         message = f'the positive class "{data.positive}" never occurs'
         problems.append(Problem(path=data.label, message=message, mend=f"classes found: {shown}"))
     return problems

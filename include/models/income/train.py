@@ -1,4 +1,4 @@
-"""How the income model is trained: gradient-boosted trees over ordinally encoded columns."""
+"""How the model is trained: gradient-boosted trees over ordinally encoded columns."""
 
 from collections.abc import Mapping
 from typing import Any
