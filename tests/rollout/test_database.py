@@ -27,16 +27,19 @@ def test_many_processes_may_make_the_tables_at_once(tmp_path):
     engine.dispose()
 
 
-def test_the_file_is_private_and_commits_reach_the_disk(rollouts, tmp_path):
-    with writing(rollouts.engine) as connection:
-        connection.execute(select(DEPLOYMENT))
+def test_the_file_is_private_and_commits_reach_the_disk(tmp_path):
+    engine = open_database(f"sqlite:///{tmp_path / 'operations.db'}")
+    create_tables(engine)
+    with writing(engine) as connection:
         pragmas = {
             name: connection.execute(text(f"PRAGMA {name}")).scalar()
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
+    assert len(list(tmp_path.glob("operations.db*"))) == 3
     for file in tmp_path.glob("operations.db*"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    engine.dispose()
 
 
 def test_a_writer_does_not_hold_up_readers(rollouts):

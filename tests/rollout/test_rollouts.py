@@ -138,7 +138,7 @@ def race(rollouts, row, moves):
         return list(pool.map(attempt, moves))
 
 
-def check_races(rollouts: Rollouts) -> None:
+def test_of_those_who_move_at_once_one_wins(rollouts):
     row = begin(rollouts)
     results = race(rollouts, row, [lambda row: rollouts.advance(row.id, row.epoch)] * 8)
     assert [result.epoch for result in results] == [2] * 8
@@ -152,10 +152,6 @@ def check_races(rollouts: Rollouts) -> None:
     assert len(won) == 4, "the four who made the same move agree, the other four were too late"
     assert len({result.state for result in won}) == 1
     assert [move.epoch for move in rollouts.history("income")] == [1, 2, 3]
-
-
-def test_of_those_who_move_at_once_one_wins(rollouts):
-    check_races(rollouts)
 
 
 def test_of_those_who_begin_at_once_the_last_is_on_its_way(rollouts):

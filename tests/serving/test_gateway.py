@@ -208,3 +208,10 @@ def test_it_does_not_start_without_a_token(stand):
     assert ended.returncode != 0
     assert "ASSAY_GATEWAY_TOKEN: is not set" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_it_loads_nothing_that_could_run_a_models_code():
+    code = "import sys, assay.cli.serve, assay.serving.app; print(*{name.split('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([SERVE[0], "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "starlette" in loaded
+    assert not {"airflow", "mlflow", "sklearn", "skops", "joblib", "cloudpickle", "pandas"} & set(loaded)

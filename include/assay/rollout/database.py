@@ -77,7 +77,9 @@ def reading(engine: Engine) -> Iterator[Connection]:
     UnavailableError
         When the database cannot be reached.
     """
-    with _unavailable(engine), engine.execution_options(isolation_level=_snapshot_level(engine)).begin() as connection:
+    # a SQLite transaction sees one state anyway, PostgreSQL only when asked for it
+    options = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
+    with _unavailable(engine), engine.execution_options(**options).begin() as connection:
         yield connection
 
 
@@ -110,11 +112,6 @@ def _unavailable(engine: Engine) -> Iterator[None]:
         if not isinstance(error.orig, sqlite3.DatabaseError) or isinstance(error.orig, sqlite3.IntegrityError):
             raise
         raise UnavailableError(f"the operations database ({engine.url!r}) failed: {error.orig}") from error
-
-
-def _snapshot_level(engine: Engine) -> Any:
-    # a SQLite transaction sees one state anyway, PostgreSQL only when asked for it
-    return "REPEATABLE READ" if engine.dialect.name == "postgresql" else "SERIALIZABLE"
 
 
 def _make_private(path: Path) -> None:
