@@ -75,10 +75,10 @@ class Resampled:
 
     def _always_equal(self, one: str, other: str, metric: Metric) -> bool:
         """Whether the metric is the same for both scores on any sample of these rows."""
-        first, second = (self.scores[name].round(_DIGITS) for name in (one, other))
-        if metric == "auc":
-            return np.array_equal(rankdata(first), rankdata(second))
-        return np.array_equal(first, second)
+        first, second = self.scores[one], self.scores[other]
+        if metric == "auc" and np.array_equal(rankdata(first), rankdata(second)):
+            return True
+        return np.array_equal(first.round(_DIGITS), second.round(_DIGITS))
 
 
 def bootstrap(
