@@ -18,6 +18,7 @@ import psutil  # type: ignore[import-untyped]
 MARK = "ASSAY_STACK_HOME"
 """Set in the environment of all that the stack starts, so that it is found when the record of it is lost."""
 
+_CLOCK_SLACK = 60.0  # by how much a clock may have been set since
 _GONE = (psutil.NoSuchProcess, psutil.AccessDenied, ProcessLookupError, PermissionError)
 _children: dict[int, subprocess.Popen[bytes]] = {}  # held so that a child which ends is reaped
 
@@ -30,12 +31,16 @@ class Identity:
     ----------
     pid
         Its number, which is also the number of its session.
-    created
-        When the system says that it started, in seconds since 1970.
+    birth
+        When the system says that it started, in a unit of the system's own: equal for the same process,
+        whatever is done to the clock.
+    spawned
+        When we started it, in seconds since 1970 by the clock.
     """
 
     pid: int
-    created: float
+    birth: float
+    spawned: float
 
 
 def spawn(command: Sequence[str], *, environment: Mapping[str, str], log: Path, home: Path) -> Identity:
@@ -43,6 +48,7 @@ def spawn(command: Sequence[str], *, environment: Mapping[str, str], log: Path, 
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists():
         log.replace(log.with_name(log.name + ".1"))
+    spawned = time.time()
     with log.open("wb") as stream:
         child = subprocess.Popen(  # noqa: S603 (the commands are ours, none comes from input)
             command,
@@ -54,11 +60,7 @@ def spawn(command: Sequence[str], *, environment: Mapping[str, str], log: Path, 
             start_new_session=True,
         )
     _children[child.pid] = child
-    try:
-        created = float(psutil.Process(child.pid).create_time())
-    except _GONE:  # ended at once; the caller finds it not running
-        created = time.time()
-    return Identity(pid=child.pid, created=created)
+    return Identity(pid=child.pid, birth=_birth(child.pid) or 0.0, spawned=spawned)
 
 
 def exit_code(identity: Identity) -> int | None:
@@ -72,13 +74,7 @@ def is_running(identity: Identity) -> bool:
     if identity.pid in _children:
         # The system shows a child whose threads outlive its main one as ended before it has an exit code.
         return exit_code(identity) is None
-    try:
-        process = psutil.Process(identity.pid)
-        # Half a second: the resolution at which some systems tell a start time.
-        same = abs(process.create_time() - identity.created) < 0.5
-        return bool(same and process.status() != psutil.STATUS_ZOMBIE)
-    except _GONE:
-        return False
+    return _birth(identity.pid) == identity.birth and not _is_zombie(identity.pid)
 
 
 def session_members(identity: Identity) -> list[psutil.Process]:
@@ -87,9 +83,9 @@ def session_members(identity: Identity) -> list[psutil.Process]:
     A system does not give away the number of a dead leader while its session has members; so members
     under a number that now belongs to another process are not ours.
     """
-    if psutil.pid_exists(identity.pid) and not is_running(identity) and not _is_zombie(identity.pid):
+    if _birth(identity.pid) not in (None, identity.birth):
         return []
-    if identity.created < psutil.boot_time():
+    if identity.spawned < psutil.boot_time() - _CLOCK_SLACK:
         return []
     return [process for process in psutil.process_iter() if _session(process.pid) == identity.pid]
 
@@ -151,6 +147,18 @@ def _session(pid: int) -> int | None:
         return os.getsid(pid)
     except _GONE:
         return None
+
+
+def _birth(pid: int) -> float | None:
+    """When a process started; None when there is none of that number."""
+    try:
+        # Linux keeps it in ticks since it booted. psutil makes a date of that by a clock that may be set.
+        return float(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        try:
+            return float(psutil.Process(pid).create_time())
+        except _GONE:
+            return None
 
 
 def _is_zombie(pid: int) -> bool:

@@ -129,7 +129,7 @@ class Probe:
         Parameters
         ----------
         services
-            Each with the time its process was created, in seconds since 1970: a report older than
+            Each with the time its process was started, in seconds since 1970: a report older than
             that speaks of a predecessor.
 
         Raises
@@ -141,19 +141,19 @@ class Probe:
         if any(service.address == "airflow" for service, _ in services):
             report = self._airflow_report()
         waiting: dict[str, str] = {}
-        for service, created in services:
-            if reason := self._reason(service, created, report):
+        for service, started in services:
+            if reason := self._reason(service, started, report):
                 waiting[service.name] = reason
         return waiting
 
-    def _reason(self, service: Service, created: float, report: dict[str, Any] | None) -> str:
+    def _reason(self, service: Service, started: float, report: dict[str, Any] | None) -> str:
         if service.name == "mlflow":
             return self._mlflow_reason()
         if service.name == "gateway":
             return "" if self._answers(f"{url('gateway', self._ports)}/healthz") else "does not answer yet"
         if report is None:
             return "the API does not answer yet"
-        return _airflow_reason(service, created, report)
+        return _airflow_reason(service, started, report)
 
     def _airflow_report(self) -> dict[str, Any] | None:
         try:
@@ -184,14 +184,14 @@ class Probe:
             return False
 
 
-def _airflow_reason(service: Service, created: float, report: Mapping[str, Any]) -> str:
+def _airflow_reason(service: Service, started: float, report: Mapping[str, Any]) -> str:
     if service.reported_as is None:
         return ""
     part = report.get(service.reported_as) or {}
     beat = part.get(f"latest_{service.reported_as}_heartbeat")
     if part.get("status") != "healthy" or beat is None:
         return "no heartbeat yet"
-    return "" if datetime.fromisoformat(beat).timestamp() >= created else "no heartbeat since its start"
+    return "" if datetime.fromisoformat(beat).timestamp() >= started else "no heartbeat since its start"
 
 
 def _sqlite(file: Path) -> str:

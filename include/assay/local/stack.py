@@ -157,7 +157,7 @@ def status(home: Path) -> list[ServiceStatus]:
     waiting: dict[str, str] = {}
     if running:
         password = load_or_create(home)["mlflow_admin_password"]
-        asked = [(service, running[service.name].created) for service in SERVICES if service.name in running]
+        asked = [(service, running[service.name].spawned) for service in SERVICES if service.name in running]
         with Probe(ports=record.ports, mlflow_password=password) as probe:
             waiting = probe.waiting_for(asked)
     return [_status(service, home, record, running.get(service.name), waiting) for service in SERVICES]
@@ -251,7 +251,7 @@ class _Start:
                         self._start(service)
                 started = [service for service in waiting if service.name in self.record.processes]
                 self._require_running(started)
-                reasons = probe.waiting_for([(s, self.record.processes[s.name].created) for s in started])
+                reasons = probe.waiting_for([(s, self.record.processes[s.name].spawned) for s in started])
                 for service in started:
                     if service.name not in reasons:
                         self.seconds[service.name] = round(time.monotonic() - self.begun, 1)

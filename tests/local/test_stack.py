@@ -1,0 +1,266 @@
+"""Up, down and status, with stand-ins for the programs: quick servers that answer as the real ones do."""
+
+import os
+import shutil
+import signal
+import socket
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from assay.core import UnavailableError, UserError
+from assay.local import ports, processes, services, stack, state
+from assay.local.environment import environment
+from assay.local.services import SERVICES, Service
+
+NAMES = [service.name for service in SERVICES]
+
+STAND_IN = """
+    import base64, json, os, pathlib, sys, time
+    from datetime import datetime, timezone
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    name, port, home = sys.argv[1], int(sys.argv[2]), pathlib.Path(sys.argv[3])
+    print("I am", name, flush=True)
+    if (home / (name + ".broken")).exists():
+        sys.exit("there is something wrong with " + name)
+    if name.startswith("airflow-") and name != "airflow-api":
+        if name != "airflow-scheduler" or not (home / "silent").exists():
+            while True:
+                (home / (name + ".beat")).write_text(datetime.now(timezone.utc).isoformat())
+                time.sleep(0.05)
+        time.sleep(300)
+
+    def part(service, key):
+        file = home / (service + ".beat")
+        return {"status": "healthy", f"latest_{key}_heartbeat": file.read_text() or None} if file.exists() else {}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body, code = {}, 200
+            if name == "airflow-api":
+                keys = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
+                body = {key: part("airflow-" + service, key) for service, key in keys.items()}
+            elif name == "mlflow":
+                password = base64.b64decode(self.headers["Authorization"].split()[1]).decode().split(":")[1]
+                code = 200 if password == (home / "known-password").read_text() else 401
+            self.send_response(code)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+        def log_message(self, *_):
+            pass
+
+    ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+"""
+
+PREPARE = """
+    import pathlib, sqlite3, sys
+    file = pathlib.Path(sys.argv[1])
+    password = file.parents[1] / "known-password"
+    if not password.exists():
+        password.write_text(sys.argv[2])
+    print("prepared", file)
+    if (file.parents[1] / "unpreparable").exists():
+        sys.exit("no such table")
+    sqlite3.connect(file).execute("CREATE TABLE IF NOT EXISTS t (x)")
+"""
+
+
+def free() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    script, prepare = tmp_path / "stand_in.py", tmp_path / "prepare.py"
+    script.write_text(textwrap.dedent(STAND_IN))
+    prepare.write_text(textwrap.dedent(PREPARE))
+    folder = tmp_path / "home"
+
+    def command(service: Service, *, home: Path, ports: dict[str, int]) -> list[str]:
+        return [sys.executable, str(script), service.name, str(ports[service.address]), str(home)]
+
+    def preparation(store: str, home: Path) -> list[str]:
+        secret = stack.load_or_create(home)["mlflow_admin_password"]
+        return [sys.executable, str(prepare), str(services.store_file(store, home)), secret]
+
+    monkeypatch.setattr(services, "command", command)
+    monkeypatch.setattr(services, "preparation", preparation)
+    monkeypatch.setattr(ports, "PREFERRED", {"airflow": free(), "mlflow": free(), "gateway": free()})
+    monkeypatch.setattr(stack, "_LOOK_EVERY", 0.05)
+    yield folder
+    processes.end(state.load(folder).processes.values(), home=folder, grace=0.5)
+    assert processes.marked(folder) == []
+
+
+def healthy(home: Path) -> list[str]:
+    return [found.name for found in stack.status(home) if found.healthy]
+
+
+def kill(home: Path, name: str) -> int:
+    identity = state.load(home).processes[name]
+    os.kill(identity.pid, signal.SIGKILL)
+    while processes.is_running(identity):
+        time.sleep(0.02)
+    return identity.pid
+
+
+def test_up_status_down(home: Path) -> None:
+    told: list[tuple[str, str]] = []
+    assert healthy(home) == []
+    running = stack.up(home, progress=lambda *event: told.append(event))
+    assert set(running.started) == set(NAMES)
+    assert healthy(home) == NAMES
+    assert {name for name, event in told if event == "healthy"} == set(NAMES)
+    assert all(found.log.read_text() == f"I am {found.name}\n" for found in stack.status(home))
+    assert sorted(stack.down(home)) == sorted(NAMES)
+    assert healthy(home) == []
+    assert processes.marked(home) == []
+    assert stack.down(home) == []
+
+
+def test_up_again_does_nothing_and_a_restart_keeps_its_ports_and_secrets(home: Path) -> None:
+    first = stack.up(home)
+    pids = [found.pid for found in stack.status(home)]
+    again = stack.up(home)
+    assert again.started == ()
+    assert [found.pid for found in stack.status(home)] == pids
+    stack.down(home)
+    told: list[str] = []
+    second = stack.up(home, progress=lambda _, event: told.append(event))
+    assert (second.ports, second.secrets) == (first.ports, first.secrets)
+    assert "preparing" not in told, "stores are prepared once for each version"
+
+
+def test_only_what_is_missing_is_started(home: Path) -> None:
+    stack.up(home)
+    kill(home, "mlflow")
+    assert set(NAMES) - set(healthy(home)) == {"mlflow"}
+    before = {found.name: found.pid for found in stack.status(home)}
+    assert stack.up(home).started == ("mlflow",)
+    after = {found.name: found.pid for found in stack.status(home)}
+    assert {name for name in NAMES if before[name] != after[name]} == {"mlflow"}
+
+
+def test_a_heartbeat_of_a_predecessor_does_not_count(home: Path) -> None:
+    stack.up(home)
+    kill(home, "airflow-scheduler")
+    (home / "silent").touch()
+    with pytest.raises(UnavailableError, match=r"airflow-scheduler is not healthy .* no heartbeat since its start"):
+        stack.up(home, timeout=1)
+    assert "no heartbeat since its start" in {found.health for found in stack.status(home)}
+
+
+def test_a_service_that_ends_is_named_with_the_end_of_its_log(home: Path) -> None:
+    home.mkdir()
+    (home / "gateway.broken").touch()
+    with pytest.raises(UnavailableError, match=r"gateway ended with exit code 1(.|\n)*something wrong with gateway"):
+        stack.up(home)
+    (home / "gateway.broken").unlink()
+    stack.up(home)
+    assert healthy(home) == NAMES
+
+
+def test_a_store_that_cannot_be_prepared_is_named(home: Path) -> None:
+    home.mkdir()
+    (home / "unpreparable").touch()
+    with pytest.raises(UnavailableError, match=r"store could not be prepared(.|\n)*no such table"):
+        stack.up(home)
+    assert "mlflow" not in state.load(home).prepared
+
+
+def test_stores_let_readers_go_on_while_somebody_writes(home: Path) -> None:
+    import sqlite3
+    from contextlib import closing
+
+    stack.up(home)
+    for store in services.STORES:
+        with closing(sqlite3.connect(services.store_file(store, home))) as connection:
+            assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_requested_port_is_taken_or_refused(home: Path) -> None:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        taken = server.getsockname()[1]
+        with pytest.raises(UserError, match=f"--mlflow-port: port {taken} is taken"):
+            stack.up(home, requested={"mlflow": taken})
+    wanted = free()
+    assert stack.up(home, requested={"mlflow": wanted}).ports["mlflow"] == wanted
+    with pytest.raises(UserError, match=f"mlflow is already up on port {wanted}"):
+        stack.up(home, requested={"mlflow": free()})
+    assert stack.up(home, requested={"mlflow": wanted}).started == ()
+
+
+def test_when_an_address_changes_all_start_anew_to_learn_it(home: Path) -> None:
+    first = stack.up(home)
+    kill(home, "gateway")
+    with socket.socket() as squatter:
+        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        squatter.bind(("127.0.0.1", first.ports["gateway"]))
+        squatter.listen()
+        second = stack.up(home)
+        assert second.ports["gateway"] != first.ports["gateway"]
+        assert set(second.started) == set(NAMES)
+
+
+def test_down_finds_what_a_lost_record_does_not_name(home: Path) -> None:
+    stack.up(home)
+    state.state_file(home).unlink()
+    assert stack.down(home) == []
+    assert processes.marked(home) == []
+
+
+def test_down_with_a_stale_record_alone_does_no_harm(home: Path) -> None:
+    stack.up(home)
+    record = state.load(home)
+    stack.down(home)
+    record.processes["mlflow"] = processes.Identity(pid=os.getpid(), birth=1.0, spawned=time.time())
+    state.save(home, record)
+    assert stack.down(home) == []
+    assert state.load(home).processes == {}
+
+
+def test_secrets_that_do_not_fit_the_store_are_told(home: Path) -> None:
+    stack.up(home)
+    stack.down(home)
+    (home / "secrets.json").unlink()
+    with pytest.raises(UserError, match="does not accept the administrator's password"):
+        stack.up(home)
+
+
+def test_no_room_on_the_disk_is_told_before_anything_starts(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage("/")._replace(free=3 * 1024**2)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(UnavailableError, match="3 MB free"):
+        stack.up(home)
+    assert state.load(home).processes == {}
+
+
+def test_programs_that_are_not_installed_are_all_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "BIN", Path("/nowhere"))
+    with pytest.raises(UserError, match=r"airflow(.|\n)*mlflow"):
+        stack.up(home)
+
+
+def test_a_home_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UnavailableError, match="cannot write"):
+        stack.up(tmp_path / "file" / "home")
+
+
+def test_two_cannot_start_at_once(home: Path) -> None:
+    with state.locked(home), pytest.raises(UnavailableError, match="at work"):
+        stack.up(home)
+
+
+def test_the_environment_of_a_stack_is_that_of_its_processes(home: Path) -> None:
+    running = stack.up(home)
+    assert running.environment == environment(home, running.ports, running.secrets)
+    assert "password" not in repr(running)
