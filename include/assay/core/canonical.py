@@ -22,7 +22,8 @@ def canonical_json(value: Any) -> bytes:
     Raises
     ------
     ValueError
-        For NaN, infinities and integers beyond 2**53 - 1, which JSON readers disagree about.
+        For NaN, infinities and integers that a double does not hold as written, which JSON readers
+        disagree about.
     TypeError
         For anything that JSON cannot hold.
 
@@ -45,7 +46,7 @@ def _write(value: Any) -> str:
         case str():
             return json.dumps(str(value), ensure_ascii=False)
         case int():
-            if abs(value) > _MAX_SAFE_INTEGER:
+            if abs(value) > _MAX_SAFE_INTEGER and not _is_written_double(value):
                 raise ValueError(f"integer {value} has no exact JSON form; write it as a string")
             return str(value)
         case float():
@@ -59,6 +60,14 @@ def _write(value: Any) -> str:
         case Sequence() if not isinstance(value, (bytes, bytearray)):
             return "[" + ",".join(map(_write, value)) + "]"
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _is_written_double(value: int) -> bool:
+    """Whether the integer is what a large float reads back as: ``1e20`` is written in digits."""
+    try:
+        return _number(float(value)) == str(value)
+    except OverflowError:
+        return False
 
 
 def _number(value: float) -> str:
