@@ -70,6 +70,12 @@ class Dossier:
         with unavailable(f"reading {name}"), tempfile.TemporaryDirectory() as scratch:
             return Path(self.client.download_artifacts(self.run_id, name, scratch)).read_bytes()
 
+    def holds(self, name: str) -> bool:
+        """Whether a file or folder of this name is kept with the run."""
+        with unavailable(f"looking for {name}"):
+            found = self.client.list_artifacts(self.run_id, name.rpartition("/")[0] or None)
+        return any(entry.path == name for entry in found)
+
     def verdicts(self) -> list[Verdict]:
         """The chain, oldest first, every digest and link checked.
 
@@ -78,10 +84,9 @@ class Dossier:
         EvidenceError
             When a record was changed, or one is missing.
         """
-        with unavailable("reading the dossier"), tempfile.TemporaryDirectory() as scratch:
-            if not any(entry.path == _FOLDER for entry in self.client.list_artifacts(self.run_id)):
-                records = {}
-            else:
+        records = {}
+        if self.holds(_FOLDER):
+            with unavailable("reading the dossier"), tempfile.TemporaryDirectory() as scratch:
                 folder = Path(self.client.download_artifacts(self.run_id, _FOLDER, scratch))
                 records = {path.name: path.read_bytes() for path in folder.iterdir()}
         try:

@@ -1,0 +1,143 @@
+"""The application: who may see what, which page it is, and what to say when there is none."""
+
+import http
+import logging
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Path, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException as AnyHTTPException
+
+from assay.core import Settings, UnavailableError, canonical_json
+from assay.governance.dossier import dossier_page
+from assay.governance.models import ModelPage, list_models, model_page
+from assay.governance.render import HEADERS, page
+from assay.registry.dossier import Dossier, EvidenceError, load_dossier
+
+log = logging.getLogger(__name__)
+
+Reader = Callable[[str], bool]
+"""Whether the person who asks may read about a model, given its name."""
+
+RunId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+Model = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+_BROKEN = "This dossier is broken"
+
+
+def create_app(*, authorize: Callable[..., Any], settings: Settings | None = None) -> FastAPI:
+    """Make the application, to be mounted one level below the orchestrator's own address.
+
+    Parameters
+    ----------
+    authorize
+        A FastAPI dependency on which every route depends. It raises ``HTTPException(401)`` for
+        whoever is not signed in, and gives a `Reader` for everybody else.
+    settings
+        Where MLflow and the operations database are; from the environment by default.
+    """
+    # Its own documentation pages would be routes that nobody authorizes.
+    app = FastAPI(title="Assay evidence", openapi_url=None, docs_url=None, redoc_url=None)
+    app.include_router(_router(authorize, settings or Settings.from_environment()))
+    app.add_exception_handler(AnyHTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _no_such_page)
+    app.add_exception_handler(UnavailableError, _unavailable)
+    app.add_exception_handler(Exception, _broke)
+    return app
+
+
+def _router(authorize: Callable[..., Any], settings: Settings) -> APIRouter:
+    router = APIRouter(dependencies=[Depends(authorize)])
+    may = Depends(authorize)
+
+    # Plain functions: FastAPI runs them in threads, where MLflow's client may block and take its time to import.
+
+    @router.get("/dossiers/{run_id}")
+    def dossier(request: Request, run_id: RunId, may_read: Annotated[Reader, may]) -> Response:
+        found = _dossier(settings, run_id, may_read)
+        try:
+            shown = dossier_page(found)
+        except EvidenceError as error:
+            return _html(request, "broken", 409, title=_BROKEN, dossier=found, reasons=error.reasons)
+        return _html(request, "dossier", page=shown)
+
+    @router.get("/dossiers/{run_id}/verdicts/{digest}.json")
+    def verdict(run_id: RunId, digest: Digest, may_read: Annotated[Reader, may]) -> Response:
+        found = _dossier(settings, run_id, may_read)
+        try:
+            chain = found.verdicts()
+        except EvidenceError as error:
+            raise HTTPException(409, f"{_BROKEN}: {'; '.join(error.reasons)}") from None
+        for each in chain:
+            if each.digest == digest:
+                return Response(canonical_json(each.to_dict()), media_type="application/json", headers=HEADERS)
+        raise HTTPException(404, "This dossier has no such verdict.")
+
+    @router.get("/models")
+    def models(request: Request, may_read: Annotated[Reader, may]) -> Response:
+        return _html(request, "models", rows=list_models(settings, may_read))
+
+    @router.get("/models/{model}.json")
+    def model_json(model: Model, may_read: Annotated[Reader, may]) -> Response:
+        return JSONResponse(_model(settings, model, may_read).to_dict(), headers=HEADERS)
+
+    @router.get("/models/{model}")
+    def model(request: Request, model: Model, may_read: Annotated[Reader, may]) -> Response:
+        return _html(request, "model", page=_model(settings, model, may_read))
+
+    return router
+
+
+def _dossier(settings: Settings, run_id: str, may_read: Reader) -> Dossier:
+    try:
+        found = load_dossier(settings, run_id=run_id)
+    except EvidenceError as error:
+        raise HTTPException(404, f"There is no such dossier: {'; '.join(error.reasons)}.") from None
+    _require(may_read, found.model)
+    return found
+
+
+def _model(settings: Settings, name: str, may_read: Reader) -> ModelPage:
+    _require(may_read, name)
+    found = model_page(settings, name)
+    if found is None:
+        raise HTTPException(404, f"There is no model {name}.")
+    return found
+
+
+def _require(may_read: Reader, model: str) -> None:
+    if not may_read(model):
+        raise HTTPException(403, f"You may not read about the model {model}.")
+
+
+def _html(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    return HTMLResponse(page(template, root=request.scope.get("root_path", ""), **values), status, headers=HEADERS)
+
+
+def _said(request: Request, status: int, sentence: str) -> Response:
+    if request.url.path.endswith(".json"):
+        return JSONResponse({"detail": sentence}, status, headers=HEADERS)
+    return _html(request, "message", status, title=http.HTTPStatus(status).phrase, sentence=sentence)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AnyHTTPException)
+    sentences = {401: "Sign in to Airflow to read this.", 404: "There is no such page."}
+    known = error.detail != http.HTTPStatus(error.status_code).phrase and error.status_code != 401
+    return _said(request, error.status_code, error.detail if known else sentences.get(error.status_code, error.detail))
+
+
+async def _no_such_page(request: Request, _error: Exception) -> Response:
+    return _said(request, 404, "There is no such page: what stands in its address is not an id.")
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    return _said(request, 503, f"The evidence cannot be read now. {error}.")
+
+
+async def _broke(request: Request, error: Exception) -> Response:
+    log.error("a page failed", exc_info=error)
+    return _said(request, 500, "This page failed; the server's log says why.")

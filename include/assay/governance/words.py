@@ -1,0 +1,127 @@
+"""Numbers and verdicts in words, the same on every page."""
+
+import math
+
+from assay.core import Check, Limit, Outcome, Verdict
+
+GATES = {
+    "contract": "Data contract",
+    "performance": "Performance",
+    "fairness": "Fairness",
+    "robustness": "Robustness",
+    "approval": "Approval",
+    "canary": "Canary",
+}
+"""Every gate of a retraining in its order, and its heading."""
+
+TASKS = {
+    "contract": "data_validation",
+    "performance": "performance_gate",
+    "fairness": "fairness_gate",
+    "robustness": "robustness_gate",
+    "canary": "canary_promotion",
+}
+"""The orchestrator's name of a gate's task, where it is another."""
+
+NOTHING = "-"
+TIMES = "\N{MULTIPLICATION SIGN}"
+
+_SAID = {
+    Outcome.PASS: "passes",
+    Outcome.FAIL: "fails",
+    Outcome.INCONCLUSIVE: "is inconclusive",
+    Outcome.ERROR: "could not be measured",
+}
+
+
+def heading(gate: str) -> str:
+    """A gate's name for people."""
+    return GATES.get(gate, gate.replace("_", " "))
+
+
+def number(value: float | None) -> str:
+    """A number with four digits that count, or a dash.
+
+    Examples
+    --------
+    >>> number(0.92345), number(None), number(12345.0)
+    ('0.9235', '-', '12,345')
+    """
+    if value is None:
+        return NOTHING
+    if math.isfinite(value) and abs(value) >= 10_000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
+
+
+def interval(bounds: tuple[float, float] | None) -> str:
+    """An interval, or a dash.
+
+    Examples
+    --------
+    >>> interval((0.1, 0.25))
+    '0.1 to 0.25'
+    """
+    return NOTHING if bounds is None else f"{number(bounds[0])} to {number(bounds[1])}"
+
+
+def limit(bound: Limit | None) -> str:
+    """A limit with its signs, or a dash.
+
+    Examples
+    --------
+    >>> limit(Limit(min=0.8))
+    '≥ 0.8'
+    """
+    if bound is None:
+        return NOTHING
+    sides = (("≥", bound.min), ("≤", bound.max))
+    return " and ".join(f"{sign} {number(value)}" for sign, value in sides if value is not None) or NOTHING
+
+
+def check_name(check: Check) -> str:
+    """A check's name and what it is about, as one phrase."""
+    if check.attribute is None:
+        return check.name
+    return f"{check.name} by {attribute(check.attribute)}"
+
+
+def attribute(columns: str) -> str:
+    """The columns that a check is about, as one phrase."""
+    return columns.replace("*", f" {TIMES} ")
+
+
+def groups(check: Check) -> str:
+    """The groups that a check's estimate came from, as one phrase; empty when it names none."""
+    return " against ".join(", ".join(map(str, group.values())) for group in check.groups or ())
+
+
+def summary(verdict: Verdict) -> str:
+    """A verdict in a sentence, for whoever reads nothing else."""
+    check = verdict.worst_check
+    if check is None:
+        return "Nothing was checked, so nothing is shown."
+    if len(verdict.checks) == 1:
+        return _sentence(check.reason)
+    passed = sum(each.outcome is Outcome.PASS for each in verdict.checks)
+    if passed == len(verdict.checks):
+        return f"All {passed} checks pass."
+    counted = f"{passed} of {len(verdict.checks)} checks pass"
+    if verdict.outcome is Outcome.PASS:
+        return f"{counted}, among them every critical one."
+    return f"{counted}; the worst is {check_name(check)}, which {_SAID[check.outcome]}: {check.reason.rstrip('.')}."
+
+
+def when(time: str) -> str:
+    """A time in UTC, to the minute.
+
+    Examples
+    --------
+    >>> when("2026-01-05T10:00:59.123Z")
+    '2026-01-05 10:00 UTC'
+    """
+    return f"{time[:16].replace('T', ' ')} UTC"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else "No reason was given."
