@@ -1,0 +1,92 @@
+"""The real programs: one stack, a question asked by one user and answered by another, nothing left behind."""
+
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from assay.core import UserError
+from assay.local import environment, ports, processes, stack
+from assay.local.airflow_api import AirflowApi
+from assay.local.stack import Stack
+
+pytestmark = pytest.mark.stack
+
+DAG = """
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import dag
+
+@dag(schedule=None)
+def ask():
+    ApprovalOperator(task_id="approval", subject="May it go on?", body="It would like to.")
+
+ask()
+"""
+
+
+def free() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    root = tmp_path_factory.mktemp("checkout")
+    for folder in ("dags", "plugins"):
+        (root / folder).mkdir()
+    (root / "dags" / "ask.py").write_text(DAG)
+    (root / "include").symlink_to(environment.ROOT / "include")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(environment, "ROOT", root)
+        patch.setattr(ports, "PREFERRED", {"airflow": free(), "mlflow": free(), "gateway": free()})
+        try:
+            yield stack.up(root / ".assay")
+        finally:
+            stack.down(root / ".assay")
+
+
+def user(running: Stack, name: str) -> AirflowApi:
+    return AirflowApi(running.url("airflow"), username=name, password=running.secrets[f"airflow_{name}_password"])
+
+
+def test_every_service_is_healthy(running: Stack) -> None:
+    assert {found.name: found.health for found in stack.status(running.home)} == dict.fromkeys(
+        running.started, "healthy"
+    )
+
+
+def test_the_engineer_triggers_and_the_reviewer_answers(running: Stack) -> None:
+    with user(running, "engineer") as engineer, user(running, "reviewer") as reviewer:
+        engineer.wait_until_parsed("ask")
+        assert engineer.import_errors() == []
+        run = engineer.trigger("ask", note="because")
+        assert run.triggered_by == "engineer"
+        deadline = time.monotonic() + 60
+        while not (asked := reviewer.pending_approvals("ask", run.run_id)):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert (asked[0].subject, asked[0].body) == ("May it go on?", "It would like to.")
+        reviewer.answer(asked[0], options=["Approve"])
+        while not (run := engineer.dag_run("ask", run.run_id)).ended:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert run.state == "success"
+        tasks = engineer.task_instances("ask", run.run_id)
+        assert [(task.task_id, task.state) for task in tasks] == [("approval", "success")]
+
+
+def test_a_wrong_password_is_refused(running: Stack) -> None:
+    nobody = AirflowApi(running.url("airflow"), username="admin", password="guess")
+    with nobody, pytest.raises(UserError, match='"admin"'):
+        nobody.login()
+
+
+def test_down_leaves_no_process_behind(running: Stack) -> None:
+    before = {process.pid for process in processes.marked(running.home)}
+    assert len(before) >= len(running.started)
+    assert sorted(stack.down(running.home)) == sorted(running.started)
+    assert processes.marked(running.home) == []
+    log_folder: Path = running.home / "logs"
+    assert {file.stem for file in log_folder.glob("*.log")} >= set(running.started)
