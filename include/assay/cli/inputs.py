@@ -167,7 +167,7 @@ class Rows:
 
 
 def parse_groups(text: str, mistakes: Mistakes) -> list[str | list[str]]:
-    """``sex,race,sex*race`` as a policy's list of groups.
+    """``sex,race,sex*race`` as a policy's list of groups, without what is wrong in it.
 
     Examples
     --------
@@ -177,12 +177,16 @@ def parse_groups(text: str, mistakes: Mistakes) -> list[str | list[str]]:
     entries = [[column.strip() for column in entry.split("*")] for entry in text.split(",")]
     if any(not column for entry in entries for column in entry):
         mistakes.add("--groups", f'has an empty name in "{text}"', "write columns as A,B and combinations as A*B")
-        return []
-    repeated = sorted({"*".join(entry) for entry in entries if [set(e) for e in entries].count(set(entry)) > 1})
-    repeated += ["*".join(entry) for entry in entries if len(set(entry)) < len(entry)]
-    if repeated:
-        mistakes.add("--groups", f"names twice: {', '.join(repeated)}")
-    return [entry[0] if len(entry) == 1 else entry for entry in entries]
+    distinct: dict[frozenset[str], list[str]] = {}
+    repeated = []
+    for entry in ([column for column in entry if column] for entry in entries):
+        if len(set(entry)) < len(entry) or frozenset(entry) in distinct:
+            repeated.append("*".join(entry))
+        elif entry:
+            distinct[frozenset(entry)] = entry
+    if any(repeated):
+        mistakes.add("--groups", f"names twice: {', '.join(filter(None, repeated))}")
+    return [entry[0] if len(entry) == 1 else entry for entry in distinct.values()]
 
 
 def _list(values: set[str]) -> str:
