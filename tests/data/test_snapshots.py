@@ -105,6 +105,14 @@ def test_an_unknown_snapshot_is_named_with_the_nearest(tmp_path):
         reopen(tmp_path, snapshot.id[:-1])
 
 
+def test_an_id_is_never_a_path(tmp_path):
+    (tmp_path / "root/loan").mkdir(parents=True)
+    (tmp_path / "root/loan/manifests").mkdir()
+    (tmp_path / "root/loan/other.json").write_text("{}")
+    with pytest.raises(UserError, match="no such snapshot"):
+        reopen(tmp_path, "../other")
+
+
 def test_a_broken_manifest_is_named(tmp_path):
     snapshot = create(tmp_path, save(tmp_path))
     (tmp_path / "root/loan/manifests" / f"{snapshot.id}.json").write_text("{")

@@ -79,13 +79,9 @@ def _feed(digest: Any, column: Any) -> None:
     digest.update(np.packbits(column.is_valid().to_numpy(zero_copy_only=False)).tobytes())
     type_ = column.type
     if pa.types.is_string(type_) or pa.types.is_binary(type_):
-        lengths = pc.binary_length(column.fill_null("" if pa.types.is_string(type_) else b""))
+        lengths = pc.binary_length(column).fill_null(0)
         digest.update(lengths.to_numpy(zero_copy_only=False).astype("<i8").tobytes())
-        digest.update(
-            "".join(column.drop_null().to_pylist()).encode()
-            if pa.types.is_string(type_)
-            else b"".join(column.drop_null().to_pylist())
-        )
+        digest.update(b"".join(column.drop_null().cast(pa.binary()).to_pylist()))
     elif pa.types.is_decimal(type_):
         _feed(digest, column.cast(pa.string()))
     elif pa.types.is_boolean(type_):

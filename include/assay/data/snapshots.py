@@ -7,6 +7,7 @@ does: the manifest is written last and in one move, so whatever breaks before it
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ def open_snapshot(*, root: str, model: str, snapshot_id: str) -> Snapshot:
     """
     folder = _folder(root, model)
     path = _manifest_path(folder, snapshot_id)
-    if not path.is_file():
+    if not re.fullmatch(re.escape(model) + "-[0-9a-f]{16}", snapshot_id) or not path.is_file():
         known = [each.id for each in list_snapshots(root, model)]
         raise UserError(
             snapshot_id, [Problem(path=root, message="no such snapshot", mend=did_you_mean(snapshot_id, known))]

@@ -228,6 +228,35 @@ def test_unreadable_files_are_the_users_to_mend(tmp_path):
         measure(files=[], suite=SUITE)
 
 
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+from assay.core import UnavailableError
+from assay.gates.contract import measure
+resource.setrlimit(resource.RLIMIT_FSIZE, (BYTES, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+try:
+    measure(files=[Path(sys.argv[1])], suite={"expectations": []})
+except UnavailableError:
+    sys.exit(4)
+"""
+
+
+@pytest.mark.parametrize("limit", [100, 50_000])
+def test_a_full_disk_is_unavailable_and_nothing_stays(tmp_path, limit):
+    (tmp_path / "scratch").mkdir()
+    rows = "\n".join(f"{n},{n * n % 7919},{n * n % 104729}" for n in range(100_000))
+    (tmp_path / "t.csv").write_text(f"id,a,b\n{rows}\n")
+    run = subprocess.run(
+        [sys.executable, "-c", FULL_DISK.replace("BYTES", str(limit)), tmp_path / "t.csv"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"TMPDIR": str(tmp_path / "scratch")},
+    )
+    assert run.returncode == 4, run.stderr
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
 def test_great_expectations_still_needs_the_adapter(monkeypatch):
     """When this fails, Great Expectations keeps DuckDB connections open by itself: drop the adapter's list."""
     from great_expectations.execution_engine import sqlalchemy_execution_engine as engine

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assay.core import Problem, UserError
+from assay.core import Problem, UnavailableError, UserError
 
 # the spellings of a missing value that pyarrow and pandas know too
 _NULLS = ["", "#N/A", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null"]
@@ -66,13 +66,19 @@ def open_batch(files: Sequence[Path]) -> Iterator[Batch]:
     ------
     UserError
         Listing every file that is missing, empty, or neither CSV nor Parquet; or when one cannot be read.
+    UnavailableError
+        When there is no room for the scratch database.
     """
-    gx = great_expectations()
-    from great_expectations.data_context.types.base import ProgressBarsConfig
-
-    with tempfile.TemporaryDirectory(prefix="assay-contract-") as folder:
+    try:
+        scratch = tempfile.TemporaryDirectory(prefix="assay-contract-")
+    except OSError as error:
+        raise UnavailableError(f"no scratch folder could be made: {error}") from error
+    with scratch as folder:
         database = Path(folder) / "contract.duckdb"
         columns, rows = _mount(database, files)
+        gx = great_expectations()
+        from great_expectations.data_context.types.base import ProgressBarsConfig
+
         context = gx.get_context(mode="ephemeral")
         context.variables.progress_bars = ProgressBarsConfig(globally=False)
         source = context.data_sources.add_sql("contract", connection_string=f"duckdb:///{database}")
@@ -98,14 +104,16 @@ def _mount(database: Path, files: Sequence[Path]) -> tuple[list[str], int]:
         nulls = ", ".join(f"'{spelling}'" for spelling in _NULLS)
         options = f"header=true, sample_size=-1, nullstr=[{nulls}], allow_quoted_nulls=false"
         statement = f"CREATE TABLE data AS SELECT * FROM read_csv([{names}], {options})"  # noqa: S608
-    with duckdb.connect(str(database)) as connection:
-        try:
+    try:
+        with duckdb.connect(str(database)) as connection:
             connection.execute(statement)
             columns = [str(row[0]) for row in connection.execute("DESCRIBE data").fetchall()]
             rows = int(connection.execute("SELECT count(*) FROM data").fetchall()[0][0])
-        except duckdb.Error as error:
-            message = f"cannot be read: {str(error).splitlines()[0]}"
-            raise UserError(subject, [Problem(path=subject, message=message)]) from None
+    except (duckdb.IOException, duckdb.TransactionException, duckdb.OutOfMemoryException) as error:
+        raise UnavailableError(f"the contract's scratch database failed: {str(error).splitlines()[0]}") from error
+    except duckdb.Error as error:
+        message = f"cannot be read: {str(error).splitlines()[0]}"
+        raise UserError(subject, [Problem(path=subject, message=message)]) from None
     return columns, rows
 
 

@@ -41,6 +41,8 @@ def measure(*, files: Sequence[Path], suite: Mapping[str, Any]) -> ContractEvide
     ------
     UserError
         When a file cannot be read.
+    UnavailableError
+        When there is no room for the scratch database.
     """
     entries = list(suite["expectations"])
     with open_batch(files) as batch:
