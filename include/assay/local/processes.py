@@ -18,6 +18,7 @@ import psutil  # type: ignore[import-untyped]
 MARK = "ASSAY_STACK_HOME"
 """Set in the environment of all that the stack starts, so that it is found when the record of it is lost."""
 
+_ASK_AGAIN_AFTER = 3.0
 _CLOCK_SLACK = 60.0  # by how much a clock may have been set since
 _GONE = (psutil.NoSuchProcess, psutil.AccessDenied, ProcessLookupError, PermissionError)
 _children: dict[int, subprocess.Popen[bytes]] = {}  # held so that a child which ends is reaped
@@ -103,7 +104,8 @@ def marked(home: Path) -> list[psutil.Process]:
 def end(identities: Iterable[Identity], *, home: Path | None = None, grace: float = 10.0) -> list[int]:
     """End every process of these sessions, and every one that carries the mark of `home`.
 
-    First all are asked (SIGTERM); those left after `grace` seconds are killed (SIGKILL).
+    First all are asked (SIGTERM), those left after three seconds once more, which Airflow's scheduler and
+    triggerer take as leave not to wait any longer; those left after `grace` seconds are killed (SIGKILL).
 
     Returns
     -------
@@ -111,8 +113,11 @@ def end(identities: Iterable[Identity], *, home: Path | None = None, grace: floa
         Numbers of the processes that even then did not end; empty unless the system is in trouble.
     """
     identities = tuple(identities)
+    patience = min(_ASK_AGAIN_AFTER, grace)
     _signal(_alive(identities, home), kill=False)
-    if not _wait_until_none(identities, home, grace):
+    if not _wait_until_none(identities, home, patience):
+        _signal(_alive(identities, home), kill=False)
+    if not _wait_until_none(identities, home, grace - patience):
         _signal(_alive(identities, home), kill=True)
         _wait_until_none(identities, home, 5.0)
     return [process.pid for process in _alive(identities, home)]
