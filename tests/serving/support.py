@@ -19,7 +19,7 @@ from assay.rollout import ModelRef, Rollouts, create_tables, open_database
 from onnx import TensorProto, helper, numpy_helper
 
 TOKEN = "t0ken"
-SERVE = [sys.executable, "-c", "import typer; from assay.cli.serve import serve; typer.run(serve)"]
+SERVE = [sys.executable, "-m", "assay", "serve"]
 LIMITS = Limits(max_brier=0.2, min_labels=20)
 
 

@@ -186,6 +186,20 @@ def test_without_a_log_there_is_no_decision(stand):
     assert stand.score(person(1)).status_code == 200
 
 
+def test_while_deployments_cannot_be_read_the_last_assignment_stands(stand):
+    stand.crown(1, onnx_model())
+    stand.serve()
+    with sqlite3.connect(stand.home / "operations.db") as connection:
+        connection.execute("ALTER TABLE deployment RENAME TO away")
+    wait_until(lambda: "no such table: deployment" in stand.log())
+    assert stand.client.get("/models/income").json()["champion"]["loaded"]
+    assert stand.score(person(1)).status_code == 200
+    with sqlite3.connect(stand.home / "operations.db") as connection:
+        connection.execute("ALTER TABLE away RENAME TO deployment")
+    begin(stand, 2, BETTER)
+    stand.wait_for_epoch()
+
+
 def test_sigterm_answers_what_was_taken(stand):
     stand.crown(1, onnx_model())
     stand.serve()

@@ -6,13 +6,11 @@ from typing import Annotated
 
 import typer
 
-from assay.cli.errors import explained
 from assay.core import Settings, problem
 
 TOKEN = "ASSAY_GATEWAY_TOKEN"  # noqa: S105 (the variable's name)
 
 
-@explained
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on.")] = 8010,

@@ -78,7 +78,7 @@ class Artifacts:
         user = os.environ.get("MLFLOW_TRACKING_USERNAME")
         auth = httpx.BasicAuth(user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None
         try:
-            response = httpx.get(url, auth=auth, timeout=_SECONDS, trust_env=False)
+            response = httpx.get(url, auth=auth, timeout=_SECONDS)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise UnavailableError(f"MLflow at {self.tracking_uri} does not answer: {error}") from error
         if response.status_code != httpx.codes.OK:
