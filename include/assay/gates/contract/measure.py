@@ -2,7 +2,8 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -53,23 +54,10 @@ def measure(*, files: Sequence[Path], suite: Mapping[str, Any]) -> ContractEvide
         # one query evaluates many expectations, so one that cannot run takes others with it: ask again, singly
         for position in [each for each in present if _error(results[each])]:
             results |= _validate(batch, entries, [position])
-    findings = []
-    names: Counter[tuple[str, str | None]] = Counter()
-    for position, entry in enumerate(entries):
-        attribute = _attribute(entry)
-        names[entry["type"], attribute] += 1
-        nth = names[entry["type"], attribute]
-        findings.append(
-            _finding(
-                entry,
-                name=entry["type"] if nth == 1 else f"{entry['type']}:{nth}",
-                attribute=attribute,
-                rows=rows,
-                result=results.get(position),
-                absent=absent[position],
-            )
-        )
-    return ContractEvidence(rows=rows, findings=tuple(findings))
+    findings = [
+        _finding(entry, rows, results.get(position), absent[position]) for position, entry in enumerate(entries)
+    ]
+    return ContractEvidence(rows=rows, findings=tuple(_told_apart(findings)))
 
 
 def _validate(
@@ -113,57 +101,58 @@ def _error(result: Mapping[str, Any]) -> str:
     """What an expectation raised; empty when nothing."""
     raised = result["exception_info"]
     each = [raised] if "raised_exception" in raised else list(raised.values())
-    messages = [str(info["exception_message"]).splitlines()[0] for info in each if info["raised_exception"]]
+    messages = [(str(info["exception_message"]).splitlines() or ["?"])[0] for info in each if info["raised_exception"]]
     return "; ".join(dict.fromkeys(messages))
 
 
-def _finding(
-    entry: Entry,
-    *,
-    name: str,
-    attribute: str | None,
-    rows: int,
-    result: Mapping[str, Any] | None,
-    absent: str,
-) -> Finding:
-    error = absent or ("" if result is None else _error(result))
-    if result is None or error:
-        return Finding(
-            expectation=name, attribute=attribute, severity=entry["severity"], met=None, error=error or "no result"
-        )
-    details, kwargs = result["result"], entry["kwargs"]
-    by_row = "element_count" in details
-    unexpected = int(details["unexpected_count"] or 0) if by_row else None
-    support = int(details["element_count"]) - int(details.get("missing_count") or 0) if by_row else rows
-    if unexpected is not None:
-        estimate = unexpected / support if support else None
-    else:
-        estimate = _number(details.get("observed_value"))
-    return Finding(
-        expectation=name,
-        attribute=attribute,
+def _told_apart(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """Number the second and later findings of one type on the same columns."""
+    seen: Counter[tuple[str, str | None]] = Counter()
+    for finding in findings:
+        seen[finding.expectation, finding.attribute] += 1
+        nth = seen[finding.expectation, finding.attribute]
+        yield finding if nth == 1 else replace(finding, expectation=f"{finding.expectation}:{nth}")
+
+
+def _finding(entry: Entry, rows: int, result: Mapping[str, Any] | None, absent: str) -> Finding:
+    kwargs = entry["kwargs"]
+    blank = Finding(
+        expectation=entry["type"],
+        attribute=_attribute(entry),
         severity=entry["severity"],
-        met=bool(result["success"]),
-        estimate=estimate,
-        limit=_limit(entry["type"], kwargs, by_row, estimate),
-        unexpected=unexpected,
-        support=support,
-        observed=None if by_row or estimate is not None else _shown(details.get("observed_value")),
-        offending=_offending(details),
+        met=None,
         note=str(kwargs.get("description") or entry["meta"].get("notes") or ""),
     )
+    error = absent or ("no result came back" if result is None else _error(result))
+    if result is None or error:
+        return replace(blank, error=error)
+    details = result["result"]
+    met, offending = bool(result["success"]), _offending(details)
+    if "element_count" in details:
+        unexpected = int(details["unexpected_count"] or 0)
+        support = int(details["element_count"]) - int(details.get("missing_count") or 0)
+        return replace(
+            blank,
+            met=met,
+            estimate=unexpected / support if support else None,
+            limit=Limit(max=round(1 - float(kwargs.get("mostly", 1)), 12)),
+            unexpected=unexpected,
+            support=support,
+            offending=offending,
+        )
+    observed = details.get("observed_value")
+    number = _number(observed)
+    shown = None if number is not None else _shown(observed)
+    limit = None if number is None else _limit(entry["type"], kwargs)
+    return replace(blank, met=met, estimate=number, limit=limit, support=rows, observed=shown, offending=offending)
 
 
-def _limit(kind: str, kwargs: Mapping[str, Any], by_row: bool, estimate: float | None) -> Limit | None:
-    if by_row:
-        return Limit(max=round(1 - float(kwargs.get("mostly", 1)), 12))
+def _limit(kind: str, kwargs: Mapping[str, Any]) -> Limit | None:
+    """What the observed number was held against, where that was a range or a value."""
     if kind == "unexpected_rows_expectation":
         return Limit(max=0)
-    if estimate is None:
-        return None
-    low, high = (kwargs.get(key, kwargs.get("value")) for key in ("min_value", "max_value"))
-    limit = Limit(min=_number(low), max=_number(high))
-    return None if limit == Limit() else limit
+    low, high = (_number(kwargs.get(key, kwargs.get("value"))) for key in ("min_value", "max_value"))
+    return None if low is None and high is None else Limit(min=low, max=high)
 
 
 def _offending(details: Mapping[str, Any]) -> tuple[str, ...]:
