@@ -18,7 +18,7 @@ import psutil  # type: ignore[import-untyped]
 MARK = "ASSAY_STACK_HOME"
 """Set in the environment of all that the stack starts, so that it is found when the record of it is lost."""
 
-_ASK_AGAIN_AFTER = 3.0
+_ASK_AGAIN_AFTER = 2.0
 _CLOCK_SLACK = 60.0  # by how much a clock may have been set since
 _GONE = (psutil.NoSuchProcess, psutil.AccessDenied, ProcessLookupError, PermissionError)
 _children: dict[int, subprocess.Popen[bytes]] = {}  # held so that a child which ends is reaped
@@ -104,7 +104,7 @@ def marked(home: Path) -> list[psutil.Process]:
 def end(identities: Iterable[Identity], *, home: Path | None = None, grace: float = 10.0) -> list[int]:
     """End every process of these sessions, and every one that carries the mark of `home`.
 
-    First all are asked (SIGTERM), those left after three seconds once more, which Airflow's scheduler and
+    First all are asked (SIGTERM), those left after two seconds once more, which Airflow's scheduler and
     triggerer take as leave not to wait any longer; those left after `grace` seconds are killed (SIGKILL).
 
     Returns

@@ -118,7 +118,7 @@ def up(
         raise UnavailableError(f"cannot write the stack's state in {home}: {error.strerror or error}") from error
 
 
-def down(home: Path, *, progress: Progress = lambda *_: None, grace: float = 15.0) -> list[str]:
+def down(home: Path, *, progress: Progress = lambda *_: None, grace: float = 6.0) -> list[str]:
     """End the stack and everything that it started.
 
     Returns
