@@ -11,7 +11,7 @@ WIDTH, MARGIN = 300.0, 12.0
 
 _ANCHORS = {"difference": (0.0,), "ratio": (1.0,)}  # equality must be in the picture
 _PADDING = 0.06
-_TICKS = 4
+_TICKS = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,7 +42,7 @@ class Scale:
 
     @property
     def ticks(self) -> list[Tick]:
-        """Round values inside the scale, three to six of them.
+        """Round values inside the scale, a handful of them.
 
         Examples
         --------

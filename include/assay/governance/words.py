@@ -44,7 +44,7 @@ def number(value: float | None) -> str:
 
     Examples
     --------
-    >>> number(0.92345), number(None), number(12345.0)
+    >>> number(0.92347), number(None), number(12345.0)
     ('0.9235', '-', '12,345')
     """
     if value is None:

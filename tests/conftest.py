@@ -1,0 +1,87 @@
+"""Servers that several rooms' tests talk to."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from assay.core import Settings
+
+_PATIENCE = 90.0  # seconds for a loaded machine; a free one needs six
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory):
+    """Settings of an installation whose MLflow server runs; each test process has its own."""
+    home = tmp_path_factory.mktemp("installation")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = Settings(
+        home=home,
+        models=home / "models",
+        snapshots=str(home / "snapshots"),
+        operations_db=f"sqlite:///{home / 'operations.db'}",
+        tracking_uri=f"http://127.0.0.1:{port}",
+        gateway_url="http://127.0.0.1:9",
+        gateway_token="",
+    )
+    with (home / "mlflow.log").open("wb") as log:
+        server = _start_mlflow(home, port, log)
+        try:
+            _await(server, f"{settings.tracking_uri}/health", home / "mlflow.log")
+            yield settings
+        finally:
+            _end(server)
+
+
+def _start_mlflow(home: Path, port: int, log):
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW_"))}
+    environment = {
+        **inherited,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }
+    mlflow = [sys.executable, "-m", "mlflow"]
+    store = f"sqlite:///{home / 'mlflow.db'}"
+    # Two workers that both create the tables of a new store would race.
+    subprocess.run([*mlflow, "db", "upgrade", store], env=environment, stdout=log, stderr=log, check=True)
+    return subprocess.Popen(
+        [
+            *(*mlflow, "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
+            *("--backend-store-uri", store, "--artifacts-destination", str(home / "artifacts")),
+        ],
+        env=environment,
+        stdout=log,
+        stderr=log,
+        start_new_session=True,
+    )
+
+
+def _await(server, url: str, log: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            break
+        try:
+            if httpx.get(url, trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    pytest.fail(f"MLflow did not start:\n{log.read_text()[-2000:]}")
+
+
+def _end(server) -> None:
+    """End the server with all that it started: its worker would live on."""
+    with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(10)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)
+    server.wait(10)
