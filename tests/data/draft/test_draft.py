@@ -14,6 +14,7 @@ from assay.gates import contract
 from assay.policy import load_folder, parse_policy
 from assay.training.export import check_parity, export
 from assay.training.onnx_model import OnnxModel
+from threadpoolctl import threadpool_limits
 
 ADULT = settings.PACKAGE.parent / "models" / "income" / "data" / "adult.parquet"
 
@@ -65,7 +66,8 @@ def test_a_draft_is_a_model_folder_that_works(tmp_path, table, label):
     known = kinds(table.schema, data.features)
     frame = training_frame(table, known)
     target = pd.Series(positives(table[label], data.positive).astype(np.int64))
-    pipeline = module.train(frame, target, seed=0, parameters={"max_iter": 5})
+    with threadpool_limits(1):  # OpenMP threads that wait for a busy core turn half a second into a minute
+        pipeline = module.train(frame, target, seed=0, parameters={"max_iter": 5})
     content = export(pipeline, kinds=known, model="churn", classes=("no", "yes"), threshold=0.5)
     inputs = {name: frame[[name]].to_numpy() for name in known}
     assert check_parity(pipeline, OnnxModel(content), frame=frame, inputs=inputs) <= 1e-5
