@@ -33,7 +33,8 @@ def snapshot(run: Run) -> dict[str, Any]:
     dossier.store("policy.yaml", run.folder.policy_bytes)
     dossier.tag(facts)  # a cleared and repeated run may meet changed data: what follows must be about this
     log.info("snapshot %s: %s rows", taken.id, f"{taken.rows:,}")
-    return {"snapshot": taken.id, "rows": taken.rows, "dossier": dossier.run_id}
+    # read back as the tasks after this one will, which also gives this task its link to the evidence
+    return {"snapshot": taken.id, "rows": taken.rows, "dossier": run.dossier.run_id}
 
 
 def data_validation(run: Run) -> dict[str, Any]:
