@@ -22,8 +22,9 @@ class Import:
 
 
 def imports_below(root: Path, name: str = PACKAGE) -> list[Import]:
-    """Every import in the package whose folder is `root`."""
-    files = {".".join([name, *_parts(file.relative_to(root))]): file for file in sorted(root.rglob("*.py"))}
+    """Every import in the package whose folder is `root`; files in `templates` are text for others to fill in."""
+    inside = [file for file in sorted(root.rglob("*.py")) if "templates" not in file.relative_to(root).parts]
+    files = {".".join([name, *_parts(file.relative_to(root))]): file for file in inside}
     return [found for module, file in files.items() for found in imports_of(file, module, set(files))]
 
 

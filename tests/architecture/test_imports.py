@@ -35,7 +35,7 @@ VENDORS = {
     "skl2onnx": {"training"},
     "deltalake": {"data"},
     "fairlearn": set(),
-    "starlette": {"serving"},
+    "starlette": {"serving", "governance"},
     "fastapi": {"governance"},
     "msgspec": {"serving"},
     "typer": {"cli"},
