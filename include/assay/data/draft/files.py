@@ -113,7 +113,7 @@ _RESERVED = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 
 def draft_files(table: "pa.Table", roles: Roles, name: str) -> dict[str, str]:
     """The four files of a model's folder: file name to text."""
-    template = resources.files("assay.data.draft") / "templates" / "train.py"
+    template = resources.files("assay.data.draft") / "train.py.txt"
     return {
         "policy.yaml": _policy(table, roles, name),
         "contract.json": draft_contract(table, roles, name),
