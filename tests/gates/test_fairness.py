@@ -124,6 +124,15 @@ def test_a_small_group_is_never_left_out():
     assert "not measured: sex=X has 20 rows, fewer than 100" in check.reason
 
 
+def test_a_column_of_keys_is_told_briefly():
+    n = 20_000
+    people = population(n) | {"groups": {"sex": np.arange(n)}}
+    judgement = judge(measure(**people, policy=policy(), score=np.full(n, 0.5)), policy())
+    assert judgement.outcome is Outcome.INCONCLUSIVE
+    assert len(judgement.groups) == n
+    assert only(judgement).reason.endswith("; and 19980 more groups")
+
+
 def test_a_group_without_positives_has_no_rate_but_is_told():
     groups = (counts("F", 5000, 5000), counts("M", 5000, 5000), counts("X", 0, 0, 100, 100))
     judgement = judge(evidence(*groups), policy())

@@ -5,6 +5,7 @@ import typer
 from assay.cli.demo import demo
 from assay.cli.errors import explained
 from assay.cli.gate import app as gate
+from assay.cli.schema import app as schema
 from assay.cli.serve import serve
 from assay.cli.stack import app as stack
 
@@ -18,6 +19,7 @@ app.command()(demo)
 app.add_typer(stack)
 app.command()(explained(serve))
 app.add_typer(gate, name="gate")
+app.add_typer(schema, name="schema")
 
 
 def main() -> None:

@@ -154,10 +154,9 @@ def fairness(
     watch = Stopwatch()
     mistakes, gates, policy_sha256 = _begin(json, policy, "fairness")
     part = gates.fairness
-    wanted = [] if part is None else part.groups
-    if groups is not None:
-        wanted = parse_groups(groups, mistakes)
-        part = (part and wanted and Fairness(**{**dict(part), "groups": wanted})) or None
+    wanted = parse_groups(groups, mistakes) if groups is not None else part.groups if part is not None else []
+    if part is not None and wanted:
+        part = Fairness(**{**dict(part), "groups": wanted})
     by = list(dict.fromkeys(name for entry in wanted for name in ([entry] if isinstance(entry, str) else entry)))
     rows = Rows(data, [name for name in (label, prediction, score, *by) if name is not None], mistakes)
     actual, decided = rows.positive([label, prediction], positive)

@@ -7,7 +7,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
-from scipy.stats import rankdata
 
 from assay.stats.intervals import normal_quantile
 
@@ -76,7 +75,7 @@ class Resampled:
     def _always_equal(self, one: str, other: str, metric: Metric) -> bool:
         """Whether the metric is the same for both scores on any sample of these rows."""
         first, second = self.scores[one], self.scores[other]
-        if metric == "auc" and np.array_equal(rankdata(first), rankdata(second)):
+        if metric == "auc" and np.array_equal(_ranks(first), _ranks(second)):
             return True
         return np.array_equal(first.round(_DIGITS), second.round(_DIGITS))
 
@@ -185,6 +184,10 @@ def _spread(draws: Floats, *, certain: bool) -> float | None:
     """Standard deviation of the draws; one of 0 is believed only when it is `certain`."""
     error = float(draws.std(ddof=1))
     return error if np.isfinite(error) and (certain or error > _NOISE) else None
+
+
+def _ranks(score: Floats) -> NDArray[np.intp]:
+    return np.unique(score, return_inverse=True)[1]
 
 
 _NOISE = 1e-12  # a spread below this is rounding

@@ -1,26 +1,12 @@
-"""Whether the candidate's decisions differ between groups of people."""
+"""Judge: the spread of each rate over the groups against its limit."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from assay.core import (
-    Check,
-    Group,
-    GroupMetrics,
-    Judgement,
-    Measured,
-    Outcome,
-    Problem,
-    UserError,
-    decide,
-    did_you_mean,
-    judge_interval,
-)
-from assay.gates import MISSING, distinct_names, each_confidence, require_probabilities
+from assay.core import Check, GroupMetrics, Judgement, Measured, Outcome, decide, judge_interval
+from assay.gates import distinct_names, each_confidence
+from assay.gates.fairness.counts import RATES, FairnessEvidence, GroupCounts
 from assay.policy import Fairness, FairnessCheck
 from assay.stats.intervals import (
     Spread,
@@ -33,88 +19,7 @@ from assay.stats.intervals import (
     wilson,
 )
 
-_ALL = ("tp", "fp", "fn", "tn")
-# A rate is the number of rows of the first kinds among the rows of the second, which bear the third name.
-_RATES = {
-    "selection_rate": (("tp", "fp"), _ALL, "rows"),
-    "tpr": (("tp",), ("tp", "fn"), "positives"),
-    "fpr": (("fp",), ("fp", "tn"), "negatives"),
-    "base_rate": (("tp", "fn"), _ALL, "rows"),
-}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GroupCounts:
-    """One group's rows by label and prediction, and its scores' mean and standard deviation."""
-
-    group: Group
-    tp: int
-    fp: int
-    fn: int
-    tn: int
-    score: tuple[float, float] | None = None
-
-    def of(self, kinds: Sequence[str]) -> int:
-        """Number of rows of these kinds together."""
-        return sum(getattr(self, kind) for kind in kinds)
-
-    @property
-    def n(self) -> int:
-        """Number of rows."""
-        return self.of(_ALL)
-
-    def __str__(self) -> str:
-        return ", ".join(f"{column}={value}" for column, value in self.group.items())
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FairnessEvidence:
-    """The groups of every attribute; an attribute is a column, or several joined by ``*``."""
-
-    attributes: Mapping[str, Sequence[GroupCounts]]
-
-
-def measure(
-    *,
-    label: NDArray[np.bool_],
-    prediction: NDArray[np.bool_],
-    groups: Mapping[str, NDArray[Any]],
-    policy: Fairness,
-    score: NDArray[np.float64] | None = None,
-) -> FairnessEvidence:
-    """Count each group's rows by label and prediction.
-
-    Parameters
-    ----------
-    label, prediction : ndarray of shape (n,)
-        True for the positive class.
-    groups
-        Column to n values; None and NaN make a group of their own, ``(missing)``.
-    policy
-        Which columns, alone and together. Of combinations, those that occur are groups.
-    score : ndarray of shape (n,), optional
-        Probability of the positive class; its mean is reported by group, not judged.
-
-    Raises
-    ------
-    UserError
-        Listing the policy's columns that `groups` lacks; or when a score is no probability.
-    """
-    wanted = list(dict.fromkeys(column for attribute in policy.attributes for column in attribute))
-    unknown = [column for column in wanted if column not in groups]
-    if unknown:
-        problems = [
-            Problem(path=column, message="no such group column", mend=did_you_mean(column, groups))
-            for column in unknown
-        ]
-        raise UserError("gates.fairness.groups", problems)
-    if score is not None:
-        require_probabilities(score=score)
-    coded = {column: np.unique(_texts(groups[column]), return_inverse=True) for column in wanted}
-    kind = np.where(label, np.where(prediction, 0, 2), np.where(prediction, 1, 3))  # positions in _ALL
-    return FairnessEvidence(
-        attributes={"*".join(columns): _table(columns, coded, kind, score) for columns in policy.attributes}
-    )
+_NAMED = 20  # groups that a reason names; the others stand in the verdict's `groups`
 
 
 def judge(evidence: FairnessEvidence, policy: Fairness) -> Judgement:
@@ -135,36 +40,6 @@ def judge(evidence: FairnessEvidence, policy: Fairness) -> Judgement:
     return Judgement(outcome=decide(checks), checks=tuple(checks), groups=tuple(measured))
 
 
-def _texts(values: NDArray[Any]) -> NDArray[Any]:
-    if values.dtype.kind == "U":
-        return values
-    return np.array([MISSING if value is None or value != value else str(value) for value in values], dtype=np.str_)
-
-
-def _table(
-    columns: Sequence[str],
-    coded: Mapping[str, tuple[NDArray[Any], NDArray[np.intp]]],
-    kind: NDArray[np.intp],
-    score: NDArray[np.float64] | None,
-) -> tuple[GroupCounts, ...]:
-    codes = np.stack([coded[column][1] for column in columns], axis=1)
-    present, group = np.unique(codes, axis=0, return_inverse=True)
-    counts = np.bincount(group * 4 + kind, minlength=4 * len(present)).reshape(-1, 4)
-    return tuple(
-        GroupCounts(
-            group={column: str(coded[column][0][code]) for column, code in zip(columns, present[row], strict=True)},
-            **dict(zip(_ALL, map(int, counts[row]), strict=True)),
-            score=None if score is None else _moments(score[group == row]),
-        )
-        for row in range(len(present))
-    )
-
-
-def _moments(score: NDArray[np.float64]) -> tuple[float, float]:
-    ordered = np.sort(score)  # so that the sum does not depend on the order of rows
-    return float(ordered.mean()), float(ordered.std())
-
-
 def _check(
     name: str,
     check: FairnessCheck,
@@ -173,7 +48,7 @@ def _check(
     policy: Fairness,
     confidence: float,
 ) -> Check:
-    part, whole, _ = _RATES[check.metric]
+    part, whole, _ = RATES[check.metric]
     usable = [group for group in groups if _flaw(group, check.metric, policy.min_group_size) is None]
     spread = _spread(check.compare, usable, part, whole, confidence)
     extremes = [] if spread is None else [usable[spread.highest], usable[spread.lowest]]
@@ -189,7 +64,8 @@ def _check(
     if flaws:
         proven = outcome is Outcome.FAIL and _widens(check, interval)
         outcome = Outcome.FAIL if proven else Outcome.INCONCLUSIVE
-        reason += f"; not measured: {'; '.join(flaws)}"
+        more = f"; and {len(flaws) - _NAMED} more groups" if len(flaws) > _NAMED else ""
+        reason += f"; not measured: {'; '.join(flaws[:_NAMED])}{more}"
     return Check(
         name=name,
         metric=check.metric,
@@ -209,7 +85,7 @@ def _check(
 
 def _flaw(group: GroupCounts, metric: str, smallest: int) -> str | None:
     """Why a group has no such rate, or None when it has."""
-    _, whole, kind = _RATES[metric]
+    _, whole, kind = RATES[metric]
     if group.n < smallest:
         return f"{group} has {group.n} rows, fewer than {smallest}"
     return None if group.of(whole) else f"{group} has no {kind} among {group.n} rows"
@@ -249,7 +125,7 @@ def _detectable(check: FairnessCheck, extremes: Sequence[GroupCounts], confidenc
     It is the far end of the interval that the two extreme groups would get, were both at their
     common rate: anything nearer to equality looks like equality.
     """
-    part, whole, kind = _RATES[check.metric]
+    part, whole, kind = RATES[check.metric]
     sizes = [group.of(whole) for group in extremes]
     common = sum(group.of(part) for group in extremes) / sum(sizes)
     counts = (common * sizes[0], sizes[0], common * sizes[1], sizes[1], confidence)
@@ -263,7 +139,7 @@ def _detectable(check: FairnessCheck, extremes: Sequence[GroupCounts], confidenc
 
 def _metrics(group: GroupCounts, confidence: float) -> GroupMetrics:
     """Every rate of a group, each with its own Wilson interval at `confidence`."""
-    metrics = {name: _rate(group.of(part), group.of(whole), confidence) for name, (part, whole, _) in _RATES.items()}
+    metrics = {name: _rate(group.of(part), group.of(whole), confidence) for name, (part, whole, _) in RATES.items()}
     if group.score is not None:
         mean, deviation = group.score
         half = normal_quantile(confidence) * deviation / group.n**0.5

@@ -1,0 +1,6 @@
+"""Whether the candidate's decisions differ between groups of people."""
+
+from assay.gates.fairness.counts import FairnessEvidence, GroupCounts, measure
+from assay.gates.fairness.spread import judge
+
+__all__ = ["FairnessEvidence", "GroupCounts", "judge", "measure"]
