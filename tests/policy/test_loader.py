@@ -86,14 +86,14 @@ def test_all_mistakes_at_once():
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
-        ("", "policy.yaml: policy.yaml: is empty; a policy is a mapping of keys to values"),
-        ("- a", "policy.yaml: policy.yaml: holds a list; a policy is a mapping of keys to values"),
+        ("", "policy.yaml: is empty; a policy is a mapping of keys to values"),
+        ("- a", "policy.yaml: holds a list; a policy is a mapping of keys to values"),
         (
             "schema: 1\nmodel: a\nschema: 1",
             'policy.yaml: line 3, column 1: is not YAML: the key "schema" is given twice',
         ),
         ("a: [1\nb: 2", "policy.yaml: line 2, column 2: is not YAML: did not find expected ',' or ']'"),
-        ("a: 2020-99-99", "policy.yaml: policy.yaml: is not YAML: month must be in 1..12"),
+        ("a: 2020-99-99", "policy.yaml: is not YAML: month must be in 1..12"),
         (
             "a: !!python/object/apply:os.getcwd []",
             "policy.yaml: line 1, column 4: is not YAML: could not determine a constructor for the tag "

@@ -5,6 +5,7 @@ import typer
 from assay.cli.demo import demo
 from assay.cli.errors import explained
 from assay.cli.gate import app as gate
+from assay.cli.new import new
 from assay.cli.schema import app as schema
 from assay.cli.serve import serve
 from assay.cli.stack import app as stack
@@ -16,6 +17,7 @@ app = typer.Typer(
     help="Governed model retraining on Apache Airflow: no model gets past without evidence.",
 )
 app.command()(demo)
+app.command()(explained(new))
 app.add_typer(stack)
 app.command()(explained(serve))
 app.add_typer(gate, name="gate")

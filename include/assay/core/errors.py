@@ -45,7 +45,8 @@ class UserError(AssayError):
 
     def __str__(self) -> str:
         if len(self.problems) == 1:
-            return f"{self.subject}: {self.problems[0]}"
+            only = self.problems[0]
+            return str(only) if only.path == self.subject else f"{self.subject}: {only}"
         return "\n".join([f"{self.subject}: {len(self.problems)} problems"] + [f"  {p}" for p in self.problems])
 
 

@@ -151,14 +151,15 @@ class _Watch:
         waiting = {task.task_id for task in self.tasks if task.state == "awaiting_input"}
         for approval in self.reviewer.pending_approvals(dag_id, run_id) if waiting else ():
             self._approve(approval)
-        if any(task.task_id == "canary_promotion" and task.start and not task.end for task in self.tasks):
+        deployment = self.replay.deployment()
+        if deployment.get("stage") in ("shadow", "canary"):
             self.replay.start()
         if self.replay.error is not None:
             raise UnavailableError(f"the traffic broke off: {self.replay.error}")
         scene = Scene(
             run=self.run,
             tasks=self.tasks,
-            deployment=self.replay.deployment(),
+            deployment=deployment,
             sent=self.replay.sent,
             arms=dict(self.replay.arms),
             notes=self.notes,

@@ -47,6 +47,8 @@ def environment(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]
         "PATH": os.pathsep.join([str(BIN), os.environ.get("PATH", os.defpath)]),
         "PYTHONPATH": str(ROOT / "include"),
         "PYTHONUNBUFFERED": "1",
+        # Else idle OpenMP threads spin, and a training beside a busy process takes many times as long.
+        "OMP_WAIT_POLICY": "passive",
         **_no_proxy(),
         **_assay(home, ports, secrets),
         **_mlflow(home, ports, secrets),

@@ -49,7 +49,7 @@ class Replay:
 
     def start(self) -> None:
         """Begin to send; once begun, nothing."""
-        if not self._thread.is_alive() and not self._stop.is_set():
+        if self._thread.ident is None and not self._stop.is_set():
             self._thread.start()
 
     def stop(self) -> None:
