@@ -36,10 +36,10 @@ class AssayPlugin(AirflowPlugin):
     # No leading slash: Airflow's own address may have a path.
     external_views: ClassVar[list[Any]] = [
         {
-            "name": "Assay models",
+            "name": "Models",
             "href": "assay/models",
             "destination": "nav",
-            "nav_top_level": True,
+            "nav_top_level": True,  # its name must be short: the bar cuts it off
             "url_route": "assay-models",
         }
     ]
