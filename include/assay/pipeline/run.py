@@ -123,7 +123,7 @@ class Run:
         from assay.registry.artifacts import fetch_artifact
         from assay.training.onnx_model import OnnxModel
 
-        return OnnxModel(fetch_artifact(self.settings, self.candidate.path, self.candidate.digest))
+        return OnnxModel(fetch_artifact(self.settings.tracking_uri, self.candidate.path, self.candidate.digest))
 
     def subject(self, *, trained: bool = True) -> Subject:
         """The digests that a verdict of this run is about."""

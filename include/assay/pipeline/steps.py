@@ -206,7 +206,7 @@ def _champion(run: Run) -> Any:
     if current is None or current.champion is None:
         return None
     champion = current.champion
-    return OnnxModel(fetch_artifact(run.settings, champion.path, champion.digest))
+    return OnnxModel(fetch_artifact(run.settings.tracking_uri, champion.path, champion.digest))
 
 
 def _classes(run: Run) -> tuple[str, str]:

@@ -1,13 +1,14 @@
 """Read a model's bytes from MLflow's artifact endpoint, without MLflow's client: the gateway does too."""
 
 import os
+from urllib.parse import quote
 
 import httpx
 
-from assay.core import AssayError, Settings, UnavailableError, sha256_bytes
+from assay.core import AssayError, UnavailableError, sha256_bytes
 
 _ENDPOINT = "/api/2.0/mlflow-artifacts/artifacts/"
-_TIMEOUT = httpx.Timeout(30, connect=5)
+_TIMEOUT = httpx.Timeout(20, connect=5)
 
 
 class TamperedError(AssayError):
@@ -15,14 +16,17 @@ class TamperedError(AssayError):
 
     def __init__(self, path: str, expected: str, found: str) -> None:
         self.path, self.expected, self.found = path, expected, found
-        super().__init__(f"{path}: its bytes have digest {found}, not {expected} as recorded")
+        super().__init__(f"{path}: has SHA-256 {found}, not {expected} as recorded")
 
 
-def fetch_artifact(settings: Settings, path: str, digest: str) -> bytes:
+def fetch_artifact(tracking_uri: str, path: str, digest: str) -> bytes:
     """Fetch a file from the registry and compare its digest.
 
     Parameters
     ----------
+    tracking_uri
+        Address of the MLflow server. Credentials are read from ``MLFLOW_TRACKING_USERNAME`` and
+        ``MLFLOW_TRACKING_PASSWORD``.
     path
         Below MLflow's artifact root.
     digest
@@ -31,17 +35,20 @@ def fetch_artifact(settings: Settings, path: str, digest: str) -> bytes:
     Raises
     ------
     UnavailableError
-        When the registry does not answer, or has no such file.
+        When the registry does not answer, or does not give the file.
     TamperedError
         When the bytes have another digest.
     """
     user = os.environ.get("MLFLOW_TRACKING_USERNAME")
-    auth = None if user is None else (user, os.environ.get("MLFLOW_TRACKING_PASSWORD", ""))
+    auth = httpx.BasicAuth(user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None
+    url = tracking_uri.rstrip("/") + _ENDPOINT + quote(path)
     try:
-        answer = httpx.get(settings.tracking_uri.rstrip("/") + _ENDPOINT + path, auth=auth, timeout=_TIMEOUT)
-        answer.raise_for_status()
-    except httpx.HTTPError as error:
-        raise UnavailableError(f"the registry did not give {path}: {error or type(error).__name__}") from error
+        answer = httpx.get(url, auth=auth, timeout=_TIMEOUT)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        reason = str(error) or type(error).__name__
+        raise UnavailableError(f"MLflow at {tracking_uri} does not answer: {reason}") from error
+    if answer.status_code != httpx.codes.OK:
+        raise UnavailableError(f"MLflow at {tracking_uri} answers {answer.status_code} for {path}")
     found = sha256_bytes(answer.content)
     if found != digest:
         raise TamperedError(path, digest, found)

@@ -79,7 +79,7 @@ def log_candidate(
             _upload(client, model, onnx, reference, inputs)
             client.finalize_logged_model(model.model_id, "READY")
     candidate = _candidate(model, digest)
-    fetch_artifact(settings, candidate.path, digest)
+    fetch_artifact(settings.tracking_uri, candidate.path, digest)
     _link(dossier, candidate)
     return candidate
 
