@@ -19,7 +19,7 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
     """Make a command end in a message, not a stack trace, when it meets an error that Assay raises on purpose.
 
     A `UserError` goes to standard error in full and ends the process with 2; an `UnavailableError`
-    is one line and ends it with 4, and so does any other error of ours, in full.
+    ends it with 4, and so does any other error of ours.
     """
 
     @functools.wraps(command)
@@ -30,7 +30,7 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
             print(f"error: {error}", file=sys.stderr)  # noqa: T201 (a command speaks to its terminal)
             raise typer.Exit(WRONG_USAGE) from None
         except UnavailableError as error:
-            print(f"unavailable: {' '.join(str(error).split())}", file=sys.stderr)  # noqa: T201
+            print(f"unavailable: {error}", file=sys.stderr)  # noqa: T201
             raise typer.Exit(Outcome.ERROR.exit_code) from None
         except AssayError as error:
             print(f"error: {error}", file=sys.stderr)  # noqa: T201

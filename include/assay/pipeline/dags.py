@@ -75,12 +75,14 @@ def retrain_dag(folder: ModelFolder) -> DAG:
         max_active_runs=1,
         tags=["assay", f"risk:{policy.risk_tier}", model],
         default_args={"owner": policy.owner, **_RETRIES},
-        params=_form(folder),
     )
     with dag:
         steps = [StepOperator(task_id=name, model=model, step=name, doc_md=doc) for name, doc in STEPS.items()]
         approval = ApprovalStep(task_id="approval", model=model, expires=timedelta(hours=policy.approval.expires_hours))
         chain(*steps, approval, PromotionOperator(task_id="canary_promotion", model=model))
+    # Only now and in place: earlier every operator would copy the form, and an assignment would check each
+    # schema again at every parse, which together costs more than all the rest.
+    dag.params.update(_form(folder))
     return dag
 
 
@@ -103,6 +105,7 @@ def _form(folder: ModelFolder) -> dict[str, Param]:
         "snapshot": Param(
             "latest",
             type="string",
+            source="dag",
             pattern=rf"^(latest|{folder.policy.model}-[0-9a-f]{{16}})$",
             title="Snapshot",
             description="`latest` takes a new snapshot of the source; or give the id of an existing one.",
@@ -110,6 +113,7 @@ def _form(folder: ModelFolder) -> dict[str, Param]:
         "seed": Param(
             None,
             type=["null", "integer"],
+            source="dag",
             minimum=0,
             maximum=2**32 - 1,
             title="Seed",
@@ -118,6 +122,7 @@ def _form(folder: ModelFolder) -> dict[str, Param]:
         "reason": Param(
             None,
             type=["null", "string"],
+            source="dag",
             title="Reason",
             description="Why this run? Shown to the reviewer and kept in the dossier.",
         ),

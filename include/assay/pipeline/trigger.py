@@ -36,6 +36,9 @@ class RolloutTrigger(BaseTrigger):
         shown = ""
         settings = Settings.from_environment()
         while True:
+            # First of all wait: an event that comes before the executor has reported the task's leaving
+            # finds it back in the queue, and the scheduler takes that report for a crash.
+            await asyncio.sleep(self.poll)
             try:
                 book = await asyncio.to_thread(rollouts, settings)
                 row = await asyncio.to_thread(book.find, self.run_key)
@@ -50,5 +53,4 @@ class RolloutTrigger(BaseTrigger):
             if progress != shown:
                 self.log.info("%s", progress)
                 shown = progress
-            await asyncio.sleep(self.poll)
         yield TriggerEvent({"run_key": self.run_key})  # type: ignore[no-untyped-call]

@@ -217,6 +217,14 @@ class Rollout(Part):
         return self
 
 
+def _cron(text: str) -> str:
+    from croniter import croniter  # only a policy with a schedule pays for it
+
+    if len(text.split()) != 5 or not croniter.is_valid(text):
+        raise ValueError(f'is not a cron expression of five fields, such as "0 2 * * 1": {text!r}')
+    return text
+
+
 class Policy(Part):
     """All that governs one model."""
 
@@ -225,7 +233,7 @@ class Policy(Part):
     owner: Annotated[str, Field(min_length=1)]
     description: str = ""
     risk_tier: RiskTier
-    schedule: str | None = None
+    schedule: Annotated[str, AfterValidator(_cron)] | None = None
     data: Data
     training: Training = Training()
     gates: Gates

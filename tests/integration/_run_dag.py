@@ -1,0 +1,53 @@
+"""Run by a test in a process of its own: the whole DAG through `dag.test()`, its approval answered over REST."""
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+REVIEWER = "reviewer"
+
+
+def answer(dag_id: str, option: str) -> None:
+    """Answer the approval as the reviewer, as soon as it is asked."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from starlette.testclient import TestClient
+    from airflow.api_fastapi.app import create_app
+
+    client = TestClient(create_app(apps="core"))
+    password = json.loads(Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]).read_text())[REVIEWER]
+    token = client.post("/auth/token", json={"username": REVIEWER, "password": password}).json()["access_token"]
+    client.headers["Authorization"] = f"Bearer {token}"
+    while True:
+        asked = client.get("/api/v2/dags/~/dagRuns/~/hitlDetails", params={"response_received": False}).json()
+        for detail in asked["hitl_details"]:
+            task = detail["task_instance"]
+            if task["state"] == "awaiting_input":
+                print("ASKED " + json.dumps({"subject": detail["subject"], "body": detail["body"]}), flush=True)
+                path = f"/api/v2/dags/{dag_id}/dagRuns/{task['dag_run_id']}/taskInstances/approval/-1/hitlDetails"
+                body = {"chosen_options": [option], "params_input": {"reason": "read and understood"}}
+                client.patch(path, json=body).raise_for_status()
+                return
+        time.sleep(0.5)
+
+
+def main(dags: str, dag_id: str, option: str, conf: str) -> None:
+    from airflow.utils.db import initdb
+
+    initdb()
+    from airflow.dag_processing.dagbag import DagBag
+
+    dag = DagBag(dag_folder=dags).dags[dag_id]
+    threading.Thread(target=answer, args=(dag_id, option), daemon=True).start()
+    run = dag.test(run_conf=json.loads(conf))
+    states = {instance.task_id: str(instance.state) for instance in run.get_task_instances()}
+    print("ENDED " + json.dumps({"state": str(run.state), "run_id": run.run_id, "tasks": states}), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
