@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from assay.core import Settings
 
 _PATIENCE = 90.0  # seconds for a loaded machine; a free one needs six

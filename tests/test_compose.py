@@ -238,6 +238,7 @@ def test_mlflow_lets_in_the_hosts_that_call_it() -> None:
 
 def test_the_gateway_command_exists() -> None:
     import typer
+
     from assay.cli import app
 
     python, module_option, module, *arguments = line(SERVICES["gateway"])

@@ -6,7 +6,6 @@ import textwrap
 from pathlib import Path
 
 import pytest
-
 from tests.architecture import imports as reader
 from tests.architecture.imports import Import
 

@@ -8,16 +8,17 @@ import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
-from assay.cli.gate import app
-from assay.cli.inputs import Mistakes, parse_groups, word
-from assay.cli.output import write_file
-from assay.core import UnavailableError, Verdict, code_version, sha256_bytes, sha256_file
-from assay.training.export import export
 from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder
 from typer.testing import CliRunner
+
+from assay.cli.gate import app
+from assay.cli.inputs import Mistakes, parse_groups, word
+from assay.cli.output import write_file
+from assay.core import UnavailableError, Verdict, code_version, sha256_bytes, sha256_file
+from assay.training.export import export
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schema/verdict.schema.json").read_text())
 POLICY = """

@@ -2,10 +2,11 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pytest
 import typer
+from typer.testing import CliRunner
+
 from assay.cli.errors import explained
 from assay.cli.new import new
 from assay.policy import load_folder, model_folders
-from typer.testing import CliRunner
 
 app = typer.Typer(pretty_exceptions_enable=False)
 app.command()(explained(new))

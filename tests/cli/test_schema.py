@@ -5,13 +5,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from hypothesis import HealthCheck, given, settings
+from tests.core.test_verdict import verdicts
+from typer.testing import CliRunner
+
 from assay.cli.schema import app, schema_text, verdict_schema
 from assay.core import Check, Judgement, Limit, Outcome, Stopwatch, Subject, bind
 from assay.policy import json_schema
-from hypothesis import HealthCheck, given, settings
-from typer.testing import CliRunner
-
-from tests.core.test_verdict import verdicts
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schema"
 SUBJECT = Subject(model="m", policy_sha256="p", snapshot="s", code_version="c")

@@ -4,9 +4,10 @@ import json
 import struct
 
 import pytest
-from assay.core import canonical_json, sha256_bytes, sha256_file, sha256_json, sha256_tree
 from hypothesis import given
 from hypothesis import strategies as st
+
+from assay.core import canonical_json, sha256_bytes, sha256_file, sha256_json, sha256_tree
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 scalars = st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(-1e15, 1e15) | texts

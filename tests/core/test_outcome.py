@@ -3,9 +3,10 @@
 from itertools import pairwise, permutations
 
 import pytest
-from assay.core import EXIT_CODES, Check, Limit, Outcome, decide, judge_interval, worst
 from hypothesis import given
 from hypothesis import strategies as st
+
+from assay.core import EXIT_CODES, Check, Limit, Outcome, decide, judge_interval, worst
 
 outcomes = st.lists(st.sampled_from(Outcome))
 numbers = st.floats(-2, 2)

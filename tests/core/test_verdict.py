@@ -4,6 +4,9 @@ import json
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from assay.core import (
     Check,
     GroupMetrics,
@@ -21,8 +24,6 @@ from assay.core import (
     did_you_mean,
 )
 from assay.core.text import verdict_text
-from hypothesis import given
-from hypothesis import strategies as st
 
 finite = st.floats(-1e15, 1e15)
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

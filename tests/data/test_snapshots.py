@@ -6,14 +6,15 @@ import sys
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from assay.core import UnavailableError, UserError, sha256_file
 from assay.data import snapshots
 from assay.data.content import canonical_table, content_digest
 from assay.data.snapshots import create_snapshot, list_snapshots, open_snapshot
 from assay.data.splits import holdout_mask
 from assay.policy import Data
-from hypothesis import given
-from hypothesis import strategies as st
 
 DATA = Data(source="x", key="id", label="y", positive="yes", features=["a"], sensitive=["sex"])
 ROWS = {"id": [1, 2, 3, 4], "y": ["yes", "no", None, "no"], "a": [1.0, None, 3.0, 0.5], "sex": ["f", "m", "f", "m"]}

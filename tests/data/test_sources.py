@@ -3,6 +3,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+
 from assay.core import UserError
 from assay.data.sources import check_against, column_names, read_columns, read_table
 from assay.policy import Data

@@ -1,9 +1,10 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from assay.data.splits import holdout_mask
 from hypothesis import given
 from hypothesis import strategies as st
+
+from assay.data.splits import holdout_mask
 
 shares = st.floats(0.01, 0.99)
 keys = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, unique=True) | st.lists(

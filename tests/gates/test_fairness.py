@@ -4,13 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from assay.core import Outcome, UserError, bind
-from assay.core.clock import Stopwatch
-from assay.core.verdict import Subject
-from assay.data.features import MISSING as MISSING_FEATURE
-from assay.gates import MISSING
-from assay.gates.fairness import FairnessEvidence, GroupCounts, judge, measure
-from assay.policy import Fairness, FairnessCheck
 from fairlearn.metrics import (
     MetricFrame,
     demographic_parity_difference,
@@ -22,6 +15,14 @@ from fairlearn.metrics import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
+
+from assay.core import Outcome, UserError, bind
+from assay.core.clock import Stopwatch
+from assay.core.verdict import Subject
+from assay.data.features import MISSING as MISSING_FEATURE
+from assay.gates import MISSING
+from assay.gates.fairness import FairnessEvidence, GroupCounts, judge, measure
+from assay.policy import Fairness, FairnessCheck
 
 ORDER = [Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.FAIL]
 

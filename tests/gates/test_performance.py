@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+
 from assay.core import Outcome, UserError
 from assay.gates.performance import judge, measure
 from assay.policy import ChampionCheck, Performance, PerformanceCheck
-from scipy.stats import binom
-from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 LIMITS = {"auc": {"min": 0.7}, "log_loss": {"max": 0.7}, "brier": {"max": 0.25}, "ece": {"max": 0.1}}
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from assay.core import Outcome, UserError, problem
 from assay.gates import MISSING
 from assay.gates.robustness import DAMAGES, judge, measure

@@ -1,13 +1,13 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.governance import sample
+
 from assay.core import Check, Limit, Outcome
 from assay.governance.figures import MARGIN, WIDTH, Scale, picture, scale_of
 from assay.governance.words import number, summary
-from hypothesis import given
-from hypothesis import strategies as st
-
-from tests.governance import sample
 
 values = st.floats(-1e6, 1e6, allow_nan=False)
 

@@ -4,19 +4,19 @@ import json
 from html.parser import HTMLParser
 
 import pytest
+from fastapi import HTTPException
+from fastapi.routing import APIRoute
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from tests.governance import sample
+from tests.governance.client import TestClient
+
 from assay.core import Outcome, Settings, canonical_json, sha256_bytes
 from assay.governance.app import create_app
 from assay.governance.mount import LazyApp
 from assay.policy import Rollout
 from assay.registry.dossier import open_dossier
 from assay.rollout import ModelRef, Rollouts, create_tables, open_database
-from fastapi import HTTPException
-from fastapi.routing import APIRoute
-from starlette.applications import Starlette
-from starlette.routing import Mount
-
-from tests.governance import sample
-from tests.governance.client import TestClient
 
 pytestmark = pytest.mark.stack
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from assay.core.settings import PACKAGE
 
 PLUGIN = PACKAGE.parents[1] / "plugins" / "assay_plugin.py"

@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+
 from assay.core import Outcome
 from assay.local.traffic import Replay
 from assay.registry.client import connect

@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from assay.core import AssayError, UnavailableError, UserError
 from assay.local import airflow_api
 from assay.local.airflow_api import AirflowApi, Approval

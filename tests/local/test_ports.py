@@ -4,6 +4,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+
 from assay.core import UserError
 from assay.local import ports
 

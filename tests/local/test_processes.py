@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from assay.local import processes
 from assay.local.processes import Identity
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from assay.core import UserError
 from assay.local import environment, ports, processes, stack
 from assay.local.airflow_api import AirflowApi

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
+
 from assay.core import UnavailableError, UserError
 from assay.local import state
 from assay.local.environment import environment, write_files
 from assay.local.processes import Identity
 from assay.local.secrets import load_or_create, secrets_file
-from cryptography.fernet import Fernet
 
 PORTS = {"airflow": 8080, "mlflow": 5000, "gateway": 8010}
 

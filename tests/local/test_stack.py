@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from assay.core import UnavailableError, UserError
 from assay.local import ports, processes, services, stack, state
 from assay.local.environment import environment

@@ -5,6 +5,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from threadpoolctl import threadpool_limits
+
 from assay.core import Outcome, settings
 from assay.data.features import kinds, model_inputs, positives, training_frame
 from assay.data.snapshots import create_snapshot
@@ -13,7 +15,6 @@ from assay.gates import contract
 from assay.policy import load_folder
 from assay.training.export import check_parity, export
 from assay.training.onnx_model import OnnxModel
-from threadpoolctl import threadpool_limits
 
 FOLDER = settings.PACKAGE.parent / "models" / "income"
 RETRAIN, LIVE = FOLDER / "data" / "adult.parquet", FOLDER / "data" / "live.parquet"

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from assay.core import UserError, sha256_bytes
 from assay.policy import find_model, load_folder, load_gates, parse_policy
 

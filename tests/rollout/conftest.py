@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.rollout.postgres import binaries, server
+
 from assay.rollout import Rollouts, create_tables, open_database
 from assay.rollout.tables import METADATA
-
-from tests.rollout.postgres import binaries, server
 
 POSTGRES = binaries()
 BACKENDS = ["sqlite", "postgresql"] if POSTGRES else ["sqlite"]

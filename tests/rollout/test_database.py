@@ -5,12 +5,13 @@ import subprocess
 import sys
 
 import pytest
+from sqlalchemy import inspect, select, text
+from sqlalchemy.exc import IntegrityError
+
 from assay.core import UnavailableError, UserError
 from assay.rollout import Rollouts, create_tables, open_database
 from assay.rollout.database import reading, writing
 from assay.rollout.tables import DEPLOYMENT, METADATA
-from sqlalchemy import inspect, select, text
-from sqlalchemy.exc import IntegrityError
 
 CREATE = "import sys; from assay.rollout import *; create_tables(open_database(sys.argv[1]))"
 

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from assay.core import Outcome
-from assay.policy import Rollout as Limits
-from assay.rollout import Decision, RolloutEvidence, RolloutRow, judge
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
-
 from tests.rollout.support import ref
+
+from assay.core import Outcome
+from assay.policy import Rollout as Limits
+from assay.rollout import Decision, RolloutEvidence, RolloutRow, judge
 
 NOW = "2030-01-01T00:00:00.000Z"
 ROW = RolloutRow(

@@ -1,10 +1,11 @@
 """The log: each request once, labels all or none."""
 
 import pytest
+from sqlalchemy import func, select
+
 from assay.rollout import Label, LabelsRefusedError, Prediction, Recorded, Request, record, record_labels
 from assay.rollout.database import reading
 from assay.rollout.tables import LABEL, PREDICTION
-from sqlalchemy import func, select
 
 AT = "2030-01-01T00:00:00.000Z"
 

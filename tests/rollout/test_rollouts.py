@@ -4,11 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
+from tests.rollout.support import LIMITS, crown, equal, ref, traffic, worse
+
 from assay.core import UserError
 from assay.policy import Rollout as Limits
 from assay.rollout import Decision, IllegalMoveError, Rollouts, StaleEpochError
-
-from tests.rollout.support import LIMITS, crown, equal, ref, traffic, worse
 
 
 def begin(rollouts, version=1, run_key="run 1", policy=LIMITS):

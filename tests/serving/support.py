@@ -13,10 +13,11 @@ from pathlib import Path
 
 import httpx
 import numpy as np
+from onnx import TensorProto, helper, numpy_helper
+
 from assay.core import sha256_bytes
 from assay.policy import Rollout as Limits
 from assay.rollout import ModelRef, Rollouts, create_tables, open_database
-from onnx import TensorProto, helper, numpy_helper
 
 TOKEN = "t0ken"
 SERVE = [sys.executable, "-m", "assay", "serve"]

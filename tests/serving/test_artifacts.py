@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
+from tests.serving.support import Stand, onnx_model
+
 from assay.registry.artifacts import TamperedError
 from assay.serving.artifacts import Artifacts, WrongModelError
-
-from tests.serving.support import Stand, onnx_model
 
 
 def artifacts(stand: Stand, cache: Path) -> Artifacts:

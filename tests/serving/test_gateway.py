@@ -7,13 +7,13 @@ import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from sqlalchemy import select
+from tests.serving.support import LIMITS, SERVE, onnx_model, person, wait_until
+
 from assay.rollout import Decision
 from assay.rollout.database import reading
 from assay.rollout.tables import PREDICTION
 from assay.serving.split import percent_point
-from sqlalchemy import select
-
-from tests.serving.support import LIMITS, SERVE, onnx_model, person, wait_until
 
 BETTER = onnx_model(weight=0.06)
 

@@ -5,11 +5,11 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import select
+from tests.serving.support import TOKEN, person
+
 from assay.rollout.database import reading
 from assay.rollout.tables import PREDICTION
-from sqlalchemy import select
-
-from tests.serving.support import TOKEN, person
 
 URL = "/models/income/invocations"
 

@@ -1,11 +1,11 @@
 """Labels over HTTP."""
 
 import pytest
+from sqlalchemy import select
+from tests.serving.support import person
+
 from assay.rollout.database import reading
 from assay.rollout.tables import LABEL
-from sqlalchemy import select
-
-from tests.serving.support import person
 
 
 def send(stand, *labels):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-
 from tests.serving.support import LIMITS, Stand, free_port, onnx_model, person, wait_until
 
 USER, PASSWORD = "admin", "a long enough password"

@@ -4,10 +4,11 @@ import subprocess
 import sys
 
 import pytest
-from assay.serving.split import entity_key, percent_point
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
+
+from assay.serving.split import entity_key, percent_point
 
 ENTITIES = [str(number) for number in range(20_000)]
 

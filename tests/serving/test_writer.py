@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from assay.rollout import Request
 from assay.serving.refusal import RefusalError
 from assay.serving.writer import LogWriter

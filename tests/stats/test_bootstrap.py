@@ -5,6 +5,11 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import binom
+from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+
 from assay.stats import bootstrap as module
 from assay.stats.bootstrap import (
     ECE_BINS,
@@ -14,10 +19,6 @@ from assay.stats.bootstrap import (
     excess_interval,
     level_interval,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import binom
-from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 METRICS = list(LARGER_IS_BETTER)
 rows = st.lists(

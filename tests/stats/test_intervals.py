@@ -2,6 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import brentq
+from scipy.stats import binom, binomtest
+
 from assay.stats.intervals import (
     mover_ratio,
     newcombe_difference,
@@ -10,10 +15,6 @@ from assay.stats.intervals import (
     range_ratio,
     wilson,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.optimize import brentq
-from scipy.stats import binom, binomtest
 
 counts = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 groups = st.lists(counts, min_size=2, max_size=6)

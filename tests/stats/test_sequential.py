@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from assay.stats.sequential import confidence_sequence, empirical_bernstein_sequence, mean_bounds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
+
+from assay.stats.sequential import confidence_sequence, empirical_bernstein_sequence, mean_bounds
 
 ALPHA = 0.1
 RUNS = 300

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 MARK = "ASSAY_STACK_HOME"
 """Set in the environment of all that the stack starts, so that it is found when the record of it is lost."""

@@ -7,6 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from threadpoolctl import threadpool_limits
+
 from assay.core import Outcome, UserError, settings
 from assay.data.draft import assign_roles, draft_files
 from assay.data.features import kinds, positives, training_frame
@@ -14,7 +16,6 @@ from assay.gates import contract
 from assay.policy import load_folder, parse_policy
 from assay.training.export import check_parity, export
 from assay.training.onnx_model import OnnxModel
-from threadpoolctl import threadpool_limits
 
 ADULT = settings.PACKAGE.parent / "models" / "income" / "data" / "adult.parquet"
 

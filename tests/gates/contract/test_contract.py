@@ -7,13 +7,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from assay.core import Limit, Outcome, UserError, bind, settings, worst
 from assay.core.clock import Stopwatch
 from assay.core.verdict import Subject, Verdict
 from assay.gates.contract import ContractEvidence, Finding, judge, load_suite, measure
 from assay.gates.contract.adapter import open_batch
-from hypothesis import given
-from hypothesis import strategies as st
 
 INCOME = settings.PACKAGE.parent / "models" / "income"
 SUITE = load_suite(INCOME / "contract.json")

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from assay.core import UserError
 from assay.gates.contract import load_suite
 
