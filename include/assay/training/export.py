@@ -1,5 +1,6 @@
 """From a fitted scikit-learn pipeline to the ONNX bytes that are gated and served."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,10 +61,17 @@ def check_parity(
     Raises
     ------
     UserError
-        When it exceeds `PARITY`, naming the first step after which the two disagree.
+        When it exceeds `PARITY`, naming the first step after which the two disagree, or when the
+        pipeline cannot score these rows.
     """
-    expected = pipeline.predict_proba(frame)[:, 1]
-    gap = _gap(expected, model.score(inputs))
+    try:
+        expected = pipeline.predict_proba(frame)[:, 1]
+    except Exception as error:  # a team's steps raise what they like
+        reason = f"raised {type(error).__name__}: {error}"
+        raise _refused(
+            "predict_proba", f"on held-out rows {reason}", "accept values that were not seen in training"
+        ) from error
+    gap = float(np.max(np.abs(expected - model.score(inputs)), initial=0.0))
     if not gap <= PARITY:  # NaN must not pass
         raise _refused(
             _diverging_step(pipeline, model.inputs, frame, inputs),
@@ -74,6 +82,14 @@ def check_parity(
 
 
 def _convert(pipeline: Pipeline, kinds: Mapping[str, Kind], name: str) -> Any:
+    try:
+        return _to_onnx(pipeline, kinds, name)
+    except Exception as error:  # skl2onnx raises many unrelated types
+        step, reason = _unsupported_step(pipeline, kinds, error)
+        raise _refused(step, f"does not convert to ONNX: {reason}") from error
+
+
+def _to_onnx(pipeline: Pipeline, kinds: Mapping[str, Kind], name: str) -> Any:
     from skl2onnx import to_onnx
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
@@ -81,15 +97,8 @@ def _convert(pipeline: Pipeline, kinds: Mapping[str, Kind], name: str) -> Any:
     inputs = [(column, types[kind]([None, 1])) for column, kind in kinds.items()]
     last = pipeline.steps[-1][1]
     options = {id(last): {"zipmap": False}} if hasattr(last, "predict_proba") else None
-    try:
-        return to_onnx(pipeline, name=name, initial_types=inputs, options=options)
-    except Exception as error:  # skl2onnx raises many unrelated types
-        step, reason = _unsupported_step(pipeline, error)
-        raise _refused(step, f"does not convert to ONNX: {reason}") from error
-
-
-def _gap(expected: NDArray[Any], found: NDArray[Any]) -> float:
-    return float(np.max(np.abs(expected - found), initial=0.0))
+    steps = [pair for pair in pipeline.steps if not isinstance(pair[1], str)]  # skl2onnx knows no "passthrough"
+    return to_onnx(Pipeline(steps), name=name, initial_types=inputs, options=options)
 
 
 def _diverging_step(
@@ -100,30 +109,57 @@ def _diverging_step(
 
     for position, (name, step) in enumerate(pipeline.steps[:-1], start=1):
         head = pipeline[:position]
-        content = _convert(head, kinds, name).SerializeToString()
+        if isinstance(step, str):  # "passthrough" changes nothing
+            continue
+        content = _to_onnx(head, kinds, name).SerializeToString()
         found = onnxruntime.InferenceSession(content).run(None, {column: inputs[column] for column in kinds})[0]
-        if not _gap(np.asarray(head.transform(frame), dtype=np.float64), found) <= PARITY:
-            return f"{name} ({type(step).__name__})"
-    name, step = pipeline.steps[-1]
-    return f"{name} ({type(step).__name__})"
+        if not _agree(head.transform(frame), found):
+            return _named(name, step)
+    return _named(*pipeline.steps[-1])
 
 
-def _unsupported_step(pipeline: Pipeline, error: Exception) -> tuple[str, str]:
-    """The step whose class the converter complains about; the whole pipeline if it names none."""
-    text = str(error)
-    for path, step in _steps(pipeline, ""):
-        if f".{type(step).__name__}'" in text or f"'{type(step).__name__}'" in text:
-            return f"{path} ({type(step).__name__})", "no converter is known for this step"
-    return "pipeline", text.splitlines()[0] if text else type(error).__name__
+def _agree(expected: Any, found: NDArray[Any]) -> bool:
+    dense = np.asarray(expected.toarray() if hasattr(expected, "toarray") else expected)
+    if dense.shape != found.shape:
+        return False
+    if dense.dtype.kind in "OUS":
+        return bool((dense == found).all())
+    return np.allclose(dense, found, rtol=PARITY, atol=PARITY, equal_nan=True)
 
 
-def _steps(step: object, path: str) -> list[tuple[str, object]]:
-    """Every estimator in a pipeline with its dotted path, innermost first."""
+def _unsupported_step(pipeline: Pipeline, kinds: Mapping[str, Kind], error: Exception) -> tuple[str, str]:
+    """The first step with which the pipeline no longer converts, or the part of it that the error names."""
+    from skl2onnx.common.exceptions import MissingConverter, MissingShapeCalculator
+
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    missing = isinstance(error, (MissingConverter, MissingShapeCalculator))
+    reason = "no converter is known for this step" if missing else f"{type(error).__name__}: {text}"
+    real = [n for n, (_, step) in enumerate(pipeline.steps[:-1], start=1) if not isinstance(step, str)]
+    position = next((n for n in real if not _converts(pipeline[:n], kinds)), 0)
+    for path, step in _parts(*pipeline.steps[position - 1]):
+        if re.search(rf"\b{type(step).__name__}\b", text):
+            return _named(path, step), reason
+    return _named(*pipeline.steps[position - 1]), reason
+
+
+def _converts(pipeline: Pipeline, kinds: Mapping[str, Kind]) -> bool:
+    try:
+        _to_onnx(pipeline, kinds, "part")
+    except Exception:  # as above
+        return False
+    return True
+
+
+def _parts(path: str, step: object) -> list[tuple[str, object]]:
+    """Every estimator in a step with its dotted path, innermost first."""
     children: list[tuple[str, object]] = []
-    for attribute in ("steps", "transformers_", "transformer_list"):
-        children += [(each[0], each[1]) for each in getattr(step, attribute, ())]
-    found = [pair for name, child in children for pair in _steps(child, f"{path}.{name}" if path else name)]
-    return [*found, (path or "pipeline", step)]
+    for attribute in ("steps", "transformers", "transformer_list"):
+        children += [(each[0], each[1]) for each in getattr(step, attribute, ()) if not isinstance(each[1], str)]
+    return [*(part for name, child in children for part in _parts(f"{path}.{name}", child)), (path, step)]
+
+
+def _named(path: str, step: object) -> str:
+    return f"{path} ({type(step).__name__})"
 
 
 def _refused(step: str, message: str, mend: str = "use a step that skl2onnx supports") -> UserError:

@@ -49,27 +49,17 @@ class OnnxModel:
         options.intra_op_num_threads = 1
         options.log_severity_level = 3
         try:
-            return onnxruntime.InferenceSession(self.content, options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(self.content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's own errors share no base class
-            raise UserError(
-                "model", [Problem(path="model.onnx", message=f"is not a readable ONNX model: {error}")]
-            ) from None
+            raise _refused(f"is not a readable ONNX model: {error}") from None
+        flaws = _flaws(session)
+        if flaws:
+            raise _refused(*flaws)
+        return session
 
     @cached_property
     def _metadata(self) -> dict[str, str]:
         found: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
-        missing = [key for key in (META_MODEL, META_POSITIVE, META_NEGATIVE, META_THRESHOLD) if key not in found]
-        if missing:
-            raise UserError(
-                "model",
-                [
-                    Problem(
-                        path="model.onnx",
-                        message=f"lacks the metadata {', '.join(missing)}",
-                        mend="export it through Assay",
-                    )
-                ],
-            )
         return found
 
     @cached_property
@@ -108,3 +98,30 @@ class OnnxModel:
         # output 0 is the decided class, output 1 the probabilities of both classes
         _, probabilities = self._session.run(None, {name: columns[name] for name in self.inputs})
         return np.asarray(probabilities[:, 1], dtype=np.float64)
+
+
+def _flaws(session: Any) -> list[str]:
+    """What keeps a readable ONNX model from being one of Assay's."""
+    found: dict[str, str] = session.get_modelmeta().custom_metadata_map
+    missing = [key for key in (META_MODEL, META_POSITIVE, META_NEGATIVE, META_THRESHOLD) if key not in found]
+    flaws = [f"lacks the metadata {', '.join(missing)}"] if missing else []
+    if META_THRESHOLD in found and not _is_share(found[META_THRESHOLD]):
+        flaws.append(f"has the threshold {found[META_THRESHOLD]!r}, which is not a number between 0 and 1")
+    odd = [f"{each.name} ({each.type})" for each in session.get_inputs() if each.type not in _KINDS]
+    if odd:
+        flaws.append(f"has inputs that are neither float nor string: {', '.join(odd)}")
+    if len(session.get_outputs()) != 2:
+        flaws.append(f"has {len(session.get_outputs())} outputs, not class and probabilities")
+    return flaws
+
+
+def _is_share(text: str) -> bool:
+    try:
+        return 0 < float(text) < 1
+    except ValueError:
+        return False
+
+
+def _refused(*flaws: str) -> UserError:
+    mend = "export it through Assay"
+    return UserError("model", [Problem(path="model.onnx", message=flaw, mend=mend) for flaw in flaws])

@@ -1,6 +1,5 @@
 """Call the team's `train` and hold what it returns to its contract."""
 
-import importlib.util
 import inspect
 import random
 import sys
@@ -54,7 +53,7 @@ def fit(
     np.random.seed(seed)  # estimators without a random_state of their own read this one
     try:
         pipeline = train(features, label, seed=seed, parameters=dict(parameters))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _refused(module, f"train() raised {type(error).__name__}: {error}", _where(error, module)) from error
     _check(pipeline, module)
     assert isinstance(pipeline, Pipeline)
@@ -74,15 +73,13 @@ def _train_function(module: Path) -> Callable[..., object]:
 
 
 def _load(module: Path) -> ModuleType:
-    name = f"assay_model_{module.parent.name}"
-    spec = importlib.util.spec_from_file_location(name, module)
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    sys.modules[name] = loaded  # so that classes defined in the module can be found by their name
+    loaded = ModuleType(f"assay_model_{module.parent.name}")
+    loaded.__file__ = str(module)
+    sys.modules[loaded.__name__] = loaded  # so that classes defined in the module can be found by their name
     try:
-        spec.loader.exec_module(loaded)
-    except Exception as error:
+        # Never from bytecode cached beside the file: what runs must be what the code version is the digest of.
+        exec(compile(module.read_bytes(), str(module), "exec"), loaded.__dict__)  # noqa: S102
+    except (Exception, SystemExit) as error:
         raise _refused(module, f"cannot be imported: {type(error).__name__}: {error}", _where(error, module)) from error
     return loaded
 
@@ -96,16 +93,19 @@ def _check(pipeline: object, module: Path) -> None:
         raise _refused(module, "train() returned a pipeline that is not fitted", "return pipeline.fit(...)") from None
     if not hasattr(pipeline, "predict_proba"):
         raise _refused(module, "the pipeline has no predict_proba", "end it in a probabilistic classifier")
-    if list(pipeline.classes_) != [0, 1]:
-        raise _refused(module, f"the pipeline's classes are {list(pipeline.classes_)}, not [0, 1]", "fit on `label`")
+    classes = np.asarray(getattr(pipeline, "classes_", [])).tolist()
+    if classes != [0, 1]:
+        raise _refused(module, f"the pipeline's classes are {classes}, not [0, 1]", "fit on `label`")
 
 
 def _refused(module: Path, message: str, mend: str) -> UserError:
     return UserError(f"{module.parent.name}/{module.name}", [Problem(path=module.name, message=message, mend=mend)])
 
 
-def _where(error: Exception, module: Path) -> str:
+def _where(error: BaseException, module: Path) -> str:
     """The line of the team's own module in which `error` arose."""
+    if isinstance(error, SyntaxError) and error.filename == str(module):
+        return f"line {error.lineno}"
     trace = error.__traceback__
     lines = []
     while trace is not None:
