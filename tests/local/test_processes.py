@@ -113,3 +113,19 @@ def test_a_process_that_ends_when_asked_is_not_waited_for(tmp_path: Path) -> Non
     start = time.monotonic()
     assert processes.end([leader], grace=30) == []
     assert time.monotonic() - start < 5
+
+
+def test_a_port_is_held_by_the_session_that_listens_on_it_and_by_no_other(tmp_path: Path) -> None:
+    serve = """
+        import pathlib, socket, sys, time
+        server = socket.create_server(("127.0.0.1", 0))
+        pathlib.Path(sys.argv[1]).write_text(str(server.getsockname()[1]))
+        time.sleep(300)
+    """
+    server, other = spawn(tmp_path, serve, str(tmp_path / "port")), spawn(tmp_path, "import time; time.sleep(300)")
+    port = wait_for(tmp_path / "port")
+    assert processes.listens(server, port)
+    assert not processes.listens(server, port + 1)
+    assert not processes.listens(other, port)
+    processes.end([server, other], grace=1)
+    assert not processes.listens(server, port)

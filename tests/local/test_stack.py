@@ -7,7 +7,8 @@ import socket
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,16 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def healthy(home: Path) -> list[str]:
     return [found.name for found in stack.status(home) if found.healthy]
+
+
+@contextmanager
+def stack_elsewhere(tmp_path: Path) -> Iterator[Mapping[str, int]]:
+    """The ports of another stack, up in a folder of its own."""
+    other = tmp_path / "other"
+    try:
+        yield stack.up(other).ports
+    finally:
+        stack.down(other, grace=0.5)
 
 
 def kill(home: Path, name: str) -> int:
@@ -197,6 +208,18 @@ def test_a_requested_port_is_taken_or_refused(home: Path) -> None:
     with pytest.raises(UserError, match=f"mlflow is already up on port {wanted}"):
         stack.up(home, requested={"mlflow": free()})
     assert stack.up(home, requested={"mlflow": wanted}).started == ()
+
+
+@pytest.mark.parametrize("name", ["airflow", "mlflow", "gateway"])
+def test_an_answer_on_a_port_that_another_program_took_is_not_taken_for_our_own(
+    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    with stack_elsewhere(tmp_path) as taken:
+        monkeypatch.setattr(ports, "is_free", lambda _: True)  # taken only after we had looked
+        mine = {each: free() for each in taken} | {name: taken[name]}
+        with pytest.raises(UnavailableError, match=r"ended with exit code 1(.|\n)*Address already in use"):
+            stack.up(home, requested=mine)
+        assert not {found.name for found in stack.status(home) if found.port == taken[name]} & set(healthy(home))
 
 
 def test_when_an_address_changes_all_start_anew_to_learn_it(home: Path) -> None:

@@ -91,6 +91,15 @@ def session_members(identity: Identity) -> list[psutil.Process]:
     return [process for process in psutil.process_iter() if _session(process.pid) == identity.pid]
 
 
+def listens(identity: Identity, port: int) -> bool:
+    """Whether the session of `identity` listens on a TCP port: what answers there may be somebody else's."""
+    for process in session_members(identity):
+        with suppress(*_GONE):
+            if any(c.status == psutil.CONN_LISTEN and c.laddr.port == port for c in process.net_connections("tcp")):
+                return True
+    return False
+
+
 def marked(home: Path) -> list[psutil.Process]:
     """Processes that carry the mark of the stack in `home`, wherever they run; never this one."""
     found = []

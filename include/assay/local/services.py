@@ -36,6 +36,11 @@ class Service:
     needs: str | None = None
     reported_as: str | None = None
 
+    @property
+    def listens(self) -> bool:
+        """Whether it is this process that listens on the address's port."""
+        return self.reported_as is None
+
 
 # Airflow's four are started one by one and not by `airflow standalone`, which first imports all of
 # Airflow once more, migrates at every start, and leaves its children behind when it is ended.

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -157,9 +157,8 @@ def status(home: Path) -> list[ServiceStatus]:
     waiting: dict[str, str] = {}
     if running:
         password = load_or_create(home)["mlflow_admin_password"]
-        asked = [(service, running[service.name].spawned) for service in SERVICES if service.name in running]
         with Probe(ports=record.ports, mlflow_password=password) as probe:
-            waiting = probe.waiting_for(asked)
+            waiting = _waiting(probe, [service for service in SERVICES if service.name in running], record)
     return [_status(service, home, record, running.get(service.name), waiting) for service in SERVICES]
 
 
@@ -251,7 +250,7 @@ class _Start:
                         self._start(service)
                 started = [service for service in waiting if service.name in self.record.processes]
                 self._require_running(started)
-                reasons = probe.waiting_for([(s, self.record.processes[s.name].spawned) for s in started])
+                reasons = _waiting(probe, started, self.record)
                 for service in started:
                     if service.name not in reasons:
                         self.seconds[service.name] = round(time.monotonic() - self.begun, 1)
@@ -300,6 +299,25 @@ class _Start:
         lines = log.read_text(errors="replace").splitlines()[-_TAIL_LINES:] if log.exists() else []
         ending = "\n".join(f"  {line}" for line in lines) or "  (nothing was written)"
         return UnavailableError(f"{message}. Its log {log} ends with:\n{ending}")
+
+
+def _waiting(probe: Probe, asked: Sequence[Service], record: state.State) -> dict[str, str]:
+    """What services still lack. An answer on a port counts only if our own process listens there.
+
+    Between our choice of a port and the process's own bind, another program may take it.
+    """
+    deaf = {
+        service.address
+        for service in SERVICES
+        if service.listens
+        and (
+            service.name not in record.processes
+            or not processes.listens(record.processes[service.name], record.ports[service.address])
+        )
+    }
+    reasons = {service.name: "does not listen yet" for service in asked if service.address in deaf}
+    heard = [(each, record.processes[each.name].spawned) for each in asked if each.name not in reasons]
+    return reasons | (probe.waiting_for(heard) if heard else {})
 
 
 def _moved(name: str, port: int) -> Problem:
