@@ -43,7 +43,7 @@ def demo(
     begun = time.monotonic()
     with progress_line(console) as progress:
         running = stack.up(home or settings.home, progress=progress)
-    console.print(welcome(running))
+    console.print(welcome(running, secret=not console.is_terminal))
     started = time.monotonic()
     with Live(console=console, refresh_per_second=4) as live:
         report = play(
@@ -139,7 +139,9 @@ def _worst(verdict: Verdict | None) -> Text:
     if verdict is None or check is None:
         return Text("")
     passed = sum(each.outcome is Outcome.PASS for each in verdict.checks)
+    counts = f"{passed} of {len(verdict.checks)} checks pass"
+    if check.outcome is Outcome.PASS and check.interval is None and len(verdict.checks) > 1:
+        return Text(counts)
     about = f" by {check.attribute}" if check.attribute else ""
     said = check.reason.partition(":")[0] if check.interval else check.reason
-    text = f"{check.outcome} {check.name}{about}: {said}"
-    return Text(f"{text} ({passed} of {len(verdict.checks)} checks pass)", overflow="fold")
+    return Text(f"{counts}; worst: {check.name}{about}, {said}", overflow="fold")

@@ -36,7 +36,7 @@ def up(home: Home = None, airflow_port: Port = None, mlflow_port: Port = None, g
     requested = {name: port for name, port in ports.items() if port is not None}
     with progress_line(console) as progress:
         running = stack.up(_home(home), requested=requested, progress=progress)
-    console.print(welcome(running))
+    console.print(welcome(running, secret=not console.is_terminal))
 
 
 @app.command()
@@ -58,15 +58,19 @@ def status(home: Home = None) -> None:
     raise typer.Exit(0 if all(service.healthy for service in found) else 1)
 
 
-def welcome(running: Stack) -> Table:
-    """The addresses of a running stack and who may log in, as a table."""
+def welcome(running: Stack, *, secret: bool) -> Table:
+    """The addresses of a running stack and who may log in, as a table; `secret` keeps passwords out of logs."""
     table = Table(title="The stack is up" if running.started else "The stack was up already")
     for heading in ("what", "where", "user", "password"):
         table.add_column(heading, overflow="fold")
+    kept = f"in {secrets_file(running.home)}"
     for user in AIRFLOW_ROLES:
-        table.add_row("Airflow", running.url("airflow"), user, airflow_password(dict(running.secrets), user))
-    table.add_row("MLflow", running.url("mlflow"), "admin", running.secrets["mlflow_admin_password"])
-    table.add_row("gateway", running.url("gateway"), "", f"gateway_token in {secrets_file(running.home)}")
+        password = kept if secret else airflow_password(dict(running.secrets), user)
+        table.add_row("Airflow", running.url("airflow"), user, password)
+    table.add_row(
+        "MLflow", running.url("mlflow"), "admin", kept if secret else running.secrets["mlflow_admin_password"]
+    )
+    table.add_row("gateway", running.url("gateway"), "", f"gateway_token {kept}")
     return table
 
 

@@ -50,7 +50,7 @@ def _row(check: Check) -> tuple[str, ...]:
             _estimate(check),
             _limit(check.limit),
             support,
-            check.reason,
+            check.reason.removeprefix(_estimate(check)),  # its own column says it already
         )
     )
 

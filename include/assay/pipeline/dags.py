@@ -7,6 +7,7 @@ from typing import Any
 from airflow.sdk import DAG, CronTriggerTimetable, Param, chain
 
 from assay.core import Settings, UserError
+from assay.pipeline.approval import LONGEST_REASON
 from assay.pipeline.operators import ApprovalStep, PromotionOperator, StepOperator
 from assay.policy import ModelFolder, load_folder, model_folders
 
@@ -22,7 +23,14 @@ STEPS = {
 _RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=15)}
 
 # Without a source of its own Airflow takes a task's parameter for the DAG's and leaves it out of the form.
-_REASON = Param(None, type=["null", "string"], title="Reason", description="Kept in the dossier.", source="task")
+_REASON = Param(
+    None,
+    type=["null", "string"],
+    maxLength=LONGEST_REASON,
+    title="Reason",
+    description="Kept in the dossier.",
+    source="task",
+)
 
 _DOC = """\
 ### Retrain `{model}` under gates
@@ -35,7 +43,7 @@ _DOC = """\
 * **Owner** {owner} · **risk tier** {tier} · **schedule** {schedule}
 * **Trigger** it with the form: which snapshot (`latest` takes a new one), which seed, and why.
 * **A red gate** is an answer, not a crash: it is never retried. Its log shows every check with its interval and
-  limit; the *Evidence* button opens the dossier. Mend the data, the model or the policy and trigger a new run.
+  limit; *Evidence* on its *Details* tab opens the dossier. Mend the data, the model or the policy, then trigger anew.
 * **A retry** means that something broke (a server, a disk). Clearing a task is safe: every step may run twice.
 * **approval** waits for a person other than the one who triggered the run: *Required Actions* on the run's page.
 * **canary_promotion** gives the version traffic in the stages shadow, {stages} %, on evidence from logged
@@ -123,6 +131,7 @@ def _form(folder: ModelFolder) -> dict[str, Param]:
             None,
             type=["null", "string"],
             source="dag",
+            maxLength=LONGEST_REASON,
             title="Reason",
             description="Why this run? Shown to the reviewer and kept in the dossier.",
         ),

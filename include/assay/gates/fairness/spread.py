@@ -56,7 +56,7 @@ def _check(
     estimate = spread.estimate if spread is not None and exists else None
     interval = (spread.low, spread.high) if spread is not None and exists else None
     outcome, reason = judge_interval(estimate=estimate, interval=interval, limit=check.limit)
-    flaws = [flaw for group in groups if (flaw := _flaw(group, check.metric, policy.min_group_size))]
+    flaws = [(flaw, group) for group in groups if (flaw := _flaw(group, check.metric, policy.min_group_size))]
     if interval is None:
         reason = _why_nothing(attribute, groups, usable)
     elif outcome is Outcome.INCONCLUSIVE:
@@ -64,8 +64,7 @@ def _check(
     if flaws:
         proven = outcome is Outcome.FAIL and _widens(check, interval)
         outcome = Outcome.FAIL if proven else Outcome.INCONCLUSIVE
-        more = f"; and {len(flaws) - _NAMED} more groups" if len(flaws) > _NAMED else ""
-        reason += f"; not measured: {'; '.join(flaws[:_NAMED])}{more}"
+        reason += _unmeasured(flaws)
     return Check(
         name=name,
         metric=check.metric,
@@ -87,8 +86,18 @@ def _flaw(group: GroupCounts, metric: str, smallest: int) -> str | None:
     """Why a group has no such rate, or None when it has."""
     _, whole, kind = RATES[metric]
     if group.n < smallest:
-        return f"{group} has {group.n} rows, fewer than {smallest}"
-    return None if group.of(whole) else f"{group} has no {kind} among {group.n} rows"
+        return f"fewer than {smallest} rows"
+    return None if group.of(whole) else f"no {kind}"
+
+
+def _unmeasured(flaws: Sequence[tuple[str, GroupCounts]]) -> str:
+    """Name the groups that could not be measured, with their sizes, by what they lack."""
+    named, more = flaws[:_NAMED], len(flaws) - _NAMED
+    parts = []
+    for flaw in dict.fromkeys(flaw for flaw, _ in named):
+        groups = ", ".join(f"{group} ({group.n} rows)" for its, group in named if its == flaw)
+        parts.append(f"; not measured, {flaw}: {groups}")
+    return "".join(parts) + (f"; and {more} more groups" if more > 0 else "")
 
 
 def _spread(
