@@ -54,12 +54,11 @@ def data_validation(run: Run) -> dict[str, Any]:
 def training(run: Run) -> dict[str, Any]:
     """Train the candidate, export it, check that both forms agree, and store it in the registry."""
     import pandas as pd
-    import skops.io
 
     from assay.data.features import kinds, model_inputs, positives, training_frame
     from assay.registry.candidates import log_candidate
     from assay.registry.lineage import log_training
-    from assay.training.export import check_parity, export
+    from assay.training.export import check_parity, export, reference
     from assay.training.onnx_model import OnnxModel
     from assay.training.run import fit
 
@@ -88,22 +87,21 @@ def training(run: Run) -> dict[str, Any]:
         **policy.training.parameters,
         "seed": run.seed,
         "threshold": policy.training.threshold,
-        "training_rows": seen.num_rows,
-        "holdout_rows": unseen.num_rows,
     }
+    rows = {"training_rows": seen.num_rows, "holdout_rows": unseen.num_rows}
     candidate = log_candidate(
         run.settings,
         run.dossier,
         onnx=content,
-        reference=skops.io.dumps(pipeline),
+        reference=reference(pipeline),
         inputs=dict(types),
-        parameters=facts,
+        parameters={**facts, **rows},
         tags={SNAPSHOT: run.snapshot_id, POLICY: run.folder.policy_sha256, CODE: run.code_version},
     )
     log_training(
         run.dossier,
         parameters=facts,
-        metrics={"onnx_parity": gap},
+        metrics={"onnx_parity": gap, **rows},  # a repeated run may meet other rows, and MLflow fixes parameters
         snapshot=run.snapshot_id,
         source=run.settings.snapshots,
         rows=run.rows.num_rows,

@@ -255,19 +255,18 @@ def _experiment(client: "MlflowClient", model: str, *, create: bool) -> str | No
 
 
 def _chain(records: Mapping[str, bytes], head: str | None) -> list[Verdict]:
-    chain: list[Verdict] = []
-    digest = None
-    for name in sorted(records):
-        content = records[name]
-        if sha256_bytes(content) != name.removesuffix(".json").rpartition("-")[2]:
-            if int(name[:4]) > _length(head):
-                continue  # torn by a kill while it was written: the head never named it
+    whole = {name for name, content in records.items() if sha256_bytes(content) == _digest_in(name)}
+    present = {_number(name) for name in whole}
+    for name in sorted(records.keys() - whole):
+        # a kill while a record was written leaves a torn one; its number is then free, or was written again
+        if _number(name) <= _length(head) and _number(name) not in present:
             raise EvidenceError([f"{_FOLDER}/{name}: was changed after it was written"])
-        verdict = Verdict.from_dict(json.loads(content))
-        if int(name[:4]) != len(chain) + 1 or verdict.previous != digest:
+    chain: list[Verdict] = []
+    for name in sorted(whole):
+        verdict = Verdict.from_dict(json.loads(records[name]))
+        if _number(name) != len(chain) + 1 or verdict.previous != (chain[-1].digest if chain else None):
             raise EvidenceError([f"{_FOLDER}/{name}: does not continue the record before it"])
         chain.append(verdict)
-        digest = verdict.digest
     if len(chain) < _length(head):
         raise EvidenceError([f"{_FOLDER}: holds {len(chain)} records where its head names {_length(head)}"])
     if head is not None and chain[_length(head) - 1].digest != head.partition(":")[2]:
@@ -277,3 +276,11 @@ def _chain(records: Mapping[str, bytes], head: str | None) -> list[Verdict]:
 
 def _length(head: str | None) -> int:
     return int(head.partition(":")[0]) if head else 0
+
+
+def _number(name: str) -> int:
+    return int(name[:4])
+
+
+def _digest_in(name: str) -> str:
+    return name.removesuffix(".json").rpartition("-")[2]

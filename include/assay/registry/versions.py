@@ -1,6 +1,6 @@
 """Registered versions and their aliases."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from assay.core import Verdict
@@ -10,6 +10,7 @@ from assay.registry.dossier import CANDIDATE, CANDIDATE_SHA256, Dossier
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 
 def register(dossier: Dossier, candidate: Candidate, verdicts: Sequence[Verdict], subject: dict[str, str]) -> int:
@@ -40,7 +41,9 @@ def register(dossier: Dossier, candidate: Candidate, verdicts: Sequence[Verdict]
             f"name = '{dossier.model}' AND tags.`{CANDIDATE}` = '{candidate.model_id}'"
         )
         if found:
-            return min(int(version.version) for version in found)
+            first = min(found, key=lambda version: int(version.version))
+            _retag(client, first, tags)
+            return int(first.version)
         created = client.create_model_version(
             dossier.model,
             source=f"models:/{candidate.model_id}",
@@ -68,6 +71,13 @@ def delete_alias(dossier: Dossier, alias: str) -> None:
     """Take an alias away; it is no error when there is none."""
     with unavailable(f"removing @{alias}"):
         dossier.client.delete_registered_model_alias(dossier.model, alias)
+
+
+def _retag(client: "MlflowClient", version: "ModelVersion", tags: Mapping[str, str]) -> None:
+    """Tags follow the verdicts that the candidate is registered on now: a gate may have judged it again."""
+    for key, value in tags.items():
+        if version.tags.get(key) != value:
+            client.set_model_version_tag(version.name, version.version, key, value)
 
 
 def _ensure_model(client: "MlflowClient", model: str) -> None:
