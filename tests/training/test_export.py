@@ -285,3 +285,26 @@ def test_a_score_that_is_no_number_never_passes():
     pipeline = pipelines()["one-hot and logistic"].fit(frame, label)
     with pytest.raises(UserError, match="scores differ by up to nan"):
         check_parity(pipeline, Broken(exported(pipeline)), frame=frame, inputs=inputs(frame))
+
+
+def test_the_reference_leaves_deprecated_modules_in_peace():
+    # in a process of its own: skops asks every module only once, when it is imported
+    script = """
+import sys, types, warnings
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from assay.training.export import reference
+def asked(name):
+    warnings.warn(f"old.{name} is deprecated", DeprecationWarning)
+    raise AttributeError(name)
+sys.modules["old"] = types.ModuleType("old")
+sys.modules["old"].__getattr__ = asked
+pipeline = Pipeline([("model", LogisticRegression())]).fit([[0.0], [1.0]], [0, 1])
+with warnings.catch_warnings(record=True) as heard:
+    warnings.simplefilter("always")
+    content = reference(pipeline)
+print([str(each.message) for each in heard], content[:2])
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[] b'PK'"

@@ -1,6 +1,7 @@
 """From a fitted scikit-learn pipeline to the ONNX bytes that are gated and served."""
 
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,18 @@ def export(
     }
     onnx.helper.set_model_props(converted, metadata)
     content: bytes = converted.SerializeToString(deterministic=True)
+    return content
+
+
+def reference(pipeline: Pipeline) -> bytes:
+    """The fitted pipeline itself in skops' format, to be looked at; it is never loaded to be served."""
+    with warnings.catch_warnings():
+        # skops asks every module there is for every function of SciPy. Airflow's old ones answer each time
+        # with a warning: a thousand lines in the log of a task.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import skops.io
+
+        content: bytes = skops.io.dumps(pipeline)
     return content
 
 
