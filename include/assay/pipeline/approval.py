@@ -8,7 +8,8 @@ from assay.core import Check, Judgement, Outcome, Verdict
 from assay.pipeline.run import Run
 
 APPROVE, REJECT = "Approve", "Reject"
-_MARKS = {Outcome.PASS: "✅", Outcome.INCONCLUSIVE: "❓", Outcome.FAIL: "❌", Outcome.ERROR: "⚠️"}
+LONGEST_REASON = 500
+"""Characters of a reason: more of them would push the verdicts out of the reviewer's sight."""
 
 
 def body(run: Run, verdicts: Sequence[Verdict], version: str) -> str:
@@ -26,9 +27,7 @@ def body(run: Run, verdicts: Sequence[Verdict], version: str) -> str:
     doubtful = [(v.gate, c) for v in verdicts for c in v.checks if c.outcome is not Outcome.PASS]
     if doubtful:
         lines += ["**Not a clean pass:**", ""]
-        lines += [
-            f"- {_MARKS[c.outcome]} {gate}: {_name(c)} ({c.severity}): {_plain(c.reason)}" for gate, c in doubtful
-        ]
+        lines += [f"- **{c.outcome}** {gate}: {_name(c)} ({c.severity}): {_plain(c.reason)}" for gate, c in doubtful]
         lines.append("")
     lines += [
         f"Snapshot `{run.snapshot_id}` · model `{run.candidate.digest[:16]}` · "
@@ -48,7 +47,8 @@ def judge_answer(run: Run, event: Mapping[str, Any]) -> Judgement:
     user = event.get("responded_by_user") or {}
     names = {str(user[key]) for key in ("id", "name") if user.get(key)}
     who = str(user.get("name") or user.get("id") or "")
-    said = str((event.get("params_input") or {}).get("reason") or "").strip()
+    # Airflow's REST API holds what triggers a run to the form's schema, but not an answer
+    said = str((event.get("params_input") or {}).get("reason") or "").strip()[:LONGEST_REASON]
     when = f"{who} at {event['responded_at']}" + (f": {said}" if said else "")
     if not names:
         return _judgement(Outcome.FAIL, "the answer names no person")
@@ -67,7 +67,7 @@ def _row(verdict: Verdict) -> str:
     check = verdict.worst_check
     passed = sum(each.outcome is Outcome.PASS for each in verdict.checks)
     counts = f"{passed} of {len(verdict.checks)} pass"
-    head = f"| {verdict.gate} | {_MARKS[verdict.outcome]} {verdict.outcome} | {counts} |"
+    head = f"| {verdict.gate} | **{verdict.outcome}** | {counts} |"
     if check is None:
         return f"{head} | | |"
     estimate = "" if check.estimate is None else f"{check.estimate:.4g}"
@@ -79,7 +79,7 @@ def _row(verdict: Verdict) -> str:
 
 
 def _name(check: Check) -> str:
-    return check.name + (f" by {check.attribute}" if check.attribute else "")
+    return _plain(check.name + (f" by {check.attribute}" if check.attribute else ""))
 
 
 def _plain(text: str) -> str:

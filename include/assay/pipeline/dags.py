@@ -86,7 +86,12 @@ def retrain_dag(folder: ModelFolder) -> DAG:
     )
     with dag:
         steps = [StepOperator(task_id=name, model=model, step=name, doc_md=doc) for name, doc in STEPS.items()]
-        approval = ApprovalStep(task_id="approval", model=model, expires=timedelta(hours=policy.approval.expires_hours))
+        approval = ApprovalStep(
+            task_id="approval",
+            model=model,
+            expires=timedelta(hours=policy.approval.expires_hours),
+            params={"reason": _REASON},
+        )
         chain(*steps, approval, PromotionOperator(task_id="canary_promotion", model=model))
     # Only now and in place: earlier every operator would copy the form, and an assignment would check each
     # schema again at every parse, which together costs more than all the rest.

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
+from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
@@ -93,8 +93,6 @@ class ApprovalStep(ApprovalOperator):
 
         with told(self, context) as run:
             run.require("contract", *GATES)
-            if "error" not in event:
-                HITLOperator.execute_complete(self, context, event)
             verdict = run.decide("approval", lambda: judge_answer(run, event))
         return {"verdict": verdict.digest, "reason": verdict.checks[0].reason}
 
@@ -142,6 +140,7 @@ def told(operator: Any, context: "Context") -> Iterator["Run"]:
     except AssayError as error:
         from assay.pipeline.run import GateErrored
 
+        operator.log.error("%s", error)  # Airflow will say it once more, in front of a stack trace
         if isinstance(error, (UnavailableError, GateErrored)):
             raise AirflowException(str(error)) from error
         raise AirflowFailException(str(error)) from None

@@ -43,8 +43,8 @@ class GateFailed(AssayError):  # noqa: N818 (a failed gate is an answer, not an 
     def __init__(self, verdict: Verdict) -> None:
         self.verdict = verdict
         check = verdict.worst_check
-        reason = f": {check.name} {check.attribute or ''} {check.reason}" if check else ""
-        super().__init__(f"{verdict.gate} gate: {verdict.outcome}{reason}")
+        about = " ".join(filter(None, [check.name, check.attribute, check.reason])) if check else "nothing was checked"
+        super().__init__(f"{verdict.gate} gate: {verdict.outcome}: {about}")
 
 
 class GateErrored(AssayError):  # noqa: N818
