@@ -296,7 +296,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from assay.training.export import reference
 def asked(name):
-    warnings.warn(f"old.{name} is deprecated", DeprecationWarning)
+    warnings.warn(f"old.{name} is deprecated", FutureWarning)
     raise AttributeError(name)
 sys.modules["old"] = types.ModuleType("old")
 sys.modules["old"].__getattr__ = asked
@@ -304,7 +304,7 @@ pipeline = Pipeline([("model", LogisticRegression())]).fit([[0.0], [1.0]], [0, 1
 with warnings.catch_warnings(record=True) as heard:
     warnings.simplefilter("always")
     content = reference(pipeline)
-print([str(each.message) for each in heard], content[:2])
+print(len(heard), content[:2])
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == "[] b'PK'"
+    assert ran.stdout.strip() == "0 b'PK'"

@@ -53,8 +53,8 @@ def reference(pipeline: Pipeline) -> bytes:
     """The fitted pipeline itself in skops' format, to be looked at; it is never loaded to be served."""
     with warnings.catch_warnings():
         # skops asks every module there is for every function of SciPy. Airflow's old ones answer each time
-        # with a warning: a thousand lines in the log of a task.
-        warnings.simplefilter("ignore", DeprecationWarning)
+        # with a warning, of this class: a thousand lines in the log of a task.
+        warnings.simplefilter("ignore", FutureWarning)
         import skops.io
 
         content: bytes = skops.io.dumps(pipeline)
