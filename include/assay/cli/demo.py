@@ -44,7 +44,7 @@ def demo(
     with progress_line(console) as progress:
         running = stack.up(home or settings.home, progress=progress)
     console.print(welcome(running, secret=not console.is_terminal))
-    started = time.monotonic()
+    up = time.monotonic() - begun
     with Live(console=console, refresh_per_second=4) as live:
         report = play(
             running,
@@ -52,9 +52,8 @@ def demo(
             live=settings.models / "income" / "data" / "live.parquet",
             show=lambda scene: live.update(_scene(scene)),
         )
-    ended = time.monotonic()
     console.print(_report(report))
-    console.print(_times(report, up=started - begun, run=ended - started))
+    console.print(_times(report, up))
     console.print(_addresses(running, report))
     if not report.succeeded:
         console.print("[red]The gateway does not serve a version made by this run.[/red]")
@@ -103,15 +102,19 @@ def _addresses(running: stack.Stack, report: Report) -> Table:
     return table
 
 
-def _times(report: Report, *, up: float, run: float) -> Table:
+def _times(report: Report, up: float) -> Table:
     """Where the time went: the stack, the tasks' own work, and what Airflow spent between them."""
     table = Table(title="Where the time went", show_header=False)
-    own = sum(task.seconds or 0.0 for task in report.tasks if task.task_id not in ("approval", "canary_promotion"))
+    waiting = ("approval", "canary_promotion")
+    own = sum(task.seconds or 0.0 for task in report.tasks if task.task_id not in waiting)
     canary = sum(task.seconds or 0.0 for task in report.tasks if task.task_id == "canary_promotion")
+    starts = [task.start for task in report.tasks if task.start]
+    ends = [task.end for task in report.tasks if task.end]
+    run = (max(ends) - min(starts)).total_seconds() if starts and ends else 0.0
     table.add_row("stack up", f"{up:.1f} s")
     table.add_row("tasks from snapshot to registration", f"{own:.1f} s")
-    table.add_row("canary, five stages of traffic", f"{canary:.1f} s")
-    table.add_row("scheduling, approval and waiting between tasks", f"{max(0.0, run - own - canary):.1f} s")
+    table.add_row("canary, from shadow to champion", f"{canary:.1f} s")
+    table.add_row("approval, and scheduling between tasks", f"{max(0.0, run - own - canary):.1f} s")
     table.add_row("in all", f"{up + run:.1f} s")
     return table
 
