@@ -26,6 +26,7 @@ def main() -> None:
                         "owner": task.owner,
                         "retries": task.retries,
                         "doc": task.doc_md,
+                        "asks": getattr(task, "serialized_params", {}),
                         "links": [link.name for link in task.operator_extra_links],
                         "trigger_rule": task.trigger_rule.value,
                     }

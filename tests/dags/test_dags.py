@@ -103,6 +103,13 @@ def test_the_form_asks_for_snapshot_seed_and_reason(found):
     assert params["snapshot"]["value"] == "latest"
     assert params["snapshot"]["schema"]["pattern"] == "^(latest|income-[0-9a-f]{16})$"
     assert params["seed"]["schema"]["type"] == ["null", "integer"]
+    assert params["reason"]["schema"]["maxLength"] == 500
+
+
+def test_the_approval_asks_for_a_reason_and_for_nothing_else(found):
+    asks = found["dags"]["retrain_income"]["tasks"]["approval"]["asks"]
+    assert list(asks) == ["reason"]
+    assert asks["reason"]["value"] is None
 
 
 def test_a_policy_without_schedule_runs_by_hand_alone(found):

@@ -1,0 +1,127 @@
+"""Whose yes counts, and what the reviewer is shown."""
+
+from types import SimpleNamespace
+
+import pytest
+from tests.pipeline.support import make_folder, make_run
+
+from assay.core import Check, Judgement, Limit, Outcome, Stopwatch, Subject, bind, decide
+from assay.pipeline.approval import body, judge_answer
+
+HOSTILE = "x | y\n| fairness | **PASS** |\n# done <img src=x> [ok](http://evil.example) `a` ~~b~~"
+
+
+@pytest.fixture
+def run(tmp_path):
+    return made(tmp_path)
+
+
+def made(tmp_path, **changes):
+    run = make_run(None, make_folder(tmp_path), **changes)
+    run.__dict__.update(  # what it would read from its dossier
+        snapshot_id="toy-0123456789abcdef",
+        candidate=SimpleNamespace(digest="c" * 64),
+        dossier=SimpleNamespace(run_id="d" * 32),
+    )
+    return run
+
+
+def answer(user=("2", "reviewer"), chosen="Approve", **more):
+    names = None if user is None else dict(zip(("id", "name"), user, strict=True))
+    return {
+        "chosen_options": [chosen], "params_input": {"reason": " looks good "}, "responded_at": "2026-01-02T03:04:05Z",
+        "responded_by_user": names, **more,
+    }  # fmt: skip
+
+
+def judged(run, event):
+    judgement = judge_answer(run, event)
+    assert decide(judgement.checks) is judgement.outcome
+    return judgement.outcome, judgement.checks[0].reason
+
+
+def test_another_person_may_approve(run):
+    approved = (Outcome.PASS, "approved by reviewer at 2026-01-02T03:04:05Z: looks good")
+    assert judged(run, answer()) == approved
+    assert judged(made(run.folder.path / "scheduled", requester=None), answer()) == approved
+
+
+@pytest.mark.parametrize("user", [("engineer", "engineer"), ("7", "engineer"), ("engineer", "E. N. Gineer")])
+def test_the_requester_may_not_whether_known_by_id_or_by_name(run, user):
+    outcome, reason = judged(run, answer(user))
+    assert (outcome, reason) == (Outcome.FAIL, f"{user[1]} asked for this run and so cannot approve it")
+
+
+@pytest.mark.parametrize("user", [None, ("", ""), (None, None)])
+def test_an_answer_by_nobody_does_not_count(run, user):
+    assert judged(run, answer(user)) == (Outcome.FAIL, "the answer names no person")
+
+
+@pytest.mark.parametrize("chosen", [["Reject"], [], ["Approve", "Reject"], ["approve"]])
+def test_anything_but_approve_refuses(run, chosen):
+    outcome, reason = judged(run, answer(chosen_options=chosen))
+    assert (outcome, reason) == (Outcome.FAIL, "refused by reviewer at 2026-01-02T03:04:05Z: looks good")
+
+
+def test_the_requester_may_withdraw_it(run):
+    assert judged(run, answer(("7", "engineer"), "Reject"))[1].startswith("refused by engineer")
+
+
+def test_silence_does_not_approve(run):
+    event = {"error": "The timeout has passed", "error_type": "timeout"}
+    assert judged(run, event) == (Outcome.FAIL, "nobody answered within 72 hours; silence does not approve")
+
+
+@pytest.mark.parametrize("given", [None, {}, {"reason": None}, {"reason": "  "}])
+def test_a_reason_may_be_left_out(run, given):
+    assert judged(run, answer(params_input=given))[1] == "approved by reviewer at 2026-01-02T03:04:05Z"
+
+
+def verdicts():
+    subject = Subject(model="c" * 64, policy_sha256="p", snapshot="s", code_version="v")
+    checks = {
+        "performance": [
+            Check(
+                name="auc", outcome=Outcome.PASS, reason="within", estimate=0.91234567, interval=(0.9, 0.92),
+                limit=Limit(min=0.9),
+            ),
+        ],
+        "fairness": [
+            Check(name="tpr", attribute="sex", outcome=Outcome.INCONCLUSIVE, reason="too few", limit=Limit(max=0.1)),
+            Check(name="fpr", attribute="a|b", outcome=Outcome.FAIL, severity="warning", reason=HOSTILE),
+            Check(name="rate", outcome=Outcome.ERROR, severity="info", reason="broke"),
+            Check(name="clean", outcome=Outcome.PASS, reason="never listed"),
+        ],
+    }  # fmt: skip
+    return [
+        bind(gate, Judgement(outcome=decide(each), checks=each), subject, Stopwatch()) for gate, each in checks.items()
+    ]
+
+
+def test_the_reviewer_sees_every_gate_and_every_check_that_is_no_clean_pass(run):
+    text = body(run, verdicts(), "3")
+    assert f"**{run.folder.policy.model} version 3** (risk tier low, owner team)" in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert [row.split(" | ")[0] for row in rows] == ["| gate", "| performance", "| fairness"]
+    assert "1 of 1 pass | auc | 0.9123 [0.9, 0.92] | ≥ 0.9 |" in rows[1]
+    assert "1 of 4 pass | tpr by sex | " in rows[2]
+    listed = [line for line in text.splitlines() if line.startswith("- ")]
+    assert [each in line for each, line in zip(("tpr", "fpr", "rate"), listed, strict=True)] == [True] * 3
+    assert "never listed" not in text
+    assert "`toy-0123456789abcdef`" in text
+    assert "Whoever asked for the run cannot approve it." in text
+
+
+def test_text_from_outside_cannot_draw_a_verdict_of_its_own(tmp_path):
+    text = body(made(tmp_path, reason=HOSTILE), verdicts(), "3")
+    calm = body(made(tmp_path, reason="calm"), verdicts(), "3")
+    assert len(text.splitlines()) == len(calm.splitlines())
+    assert (
+        text.count(r"x \| y \| fairness \| \*\*PASS\*\* \| \# done \<img src=x\>") == 2
+    )  # the request's and the check's
+    assert "<img" not in text.replace(r"\<img", "")
+    assert r"\[ok\]\(http://evil.example\) \`a\` \~\~b\~\~" in text
+
+
+def test_a_schedule_s_run_says_so(tmp_path):
+    assert "was asked for by **the schedule**." in body(made(tmp_path, requester=None, reason=""), verdicts(), "1")
