@@ -118,7 +118,7 @@ def test_text_from_outside_cannot_draw_a_verdict_of_its_own(tmp_path):
     assert len(text.splitlines()) == len(calm.splitlines())
     assert (
         text.count(r"x \| y \| fairness \| \*\*PASS\*\* \| \# done \<img src=x\>") == 2
-    )  # the request's and the check's
+    )
     assert "<img" not in text.replace(r"\<img", "")
     assert r"\[ok\]\(http://evil.example\) \`a\` \~\~b\~\~" in text
 

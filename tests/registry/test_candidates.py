@@ -220,7 +220,7 @@ def test_a_process_killed_at_any_request_leaves_nothing_half_done(mlflow_server)
     assert done.returncode == 0, done.stderr[-2000:]
     ended = json.loads(done.stdout.splitlines()[-1])
     assert {each["killed"] for each in ended} == {True}
-    assert len(ended) > 10
+    assert len(ended) > 4
     for each in ended:
         assert each["rerun"] == 0, each
         dossier = fresh_dossier(mlflow_server)

@@ -66,6 +66,8 @@ def training(run: Run) -> dict[str, Any]:
     policy = run.folder.policy
     types = kinds(run.rows.schema, policy.data.features)
     seen, unseen = run.rows.filter(~run.held_out), run.rows.filter(run.held_out)
+    if not (seen.num_rows and unseen.num_rows):
+        raise problem("data.holdout", f"holds out {unseen.num_rows} of {run.rows.num_rows} rows", "give more rows")
     pipeline = fit(
         module=run.folder.train,
         features=training_frame(seen, types),
@@ -195,12 +197,11 @@ def registration(run: Run) -> dict[str, Any]:
 
 def _champion(run: Run) -> Any:
     """The model that serves now, its bytes checked; None where there is none."""
+    from assay.pipeline.promotion import rollouts
     from assay.registry.artifacts import fetch_artifact
-    from assay.rollout.database import open_database
-    from assay.rollout.rollouts import Rollouts
     from assay.training.onnx_model import OnnxModel
 
-    current = Rollouts(open_database(run.settings.operations_db)).current(run.folder.policy.model)
+    current = rollouts(run.settings).current(run.folder.policy.model)
     if current is None or current.champion is None:
         return None
     champion = current.champion
