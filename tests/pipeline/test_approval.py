@@ -116,9 +116,7 @@ def test_text_from_outside_cannot_draw_a_verdict_of_its_own(tmp_path):
     text = body(made(tmp_path, reason=HOSTILE), verdicts(), "3")
     calm = body(made(tmp_path, reason="calm"), verdicts(), "3")
     assert len(text.splitlines()) == len(calm.splitlines())
-    assert (
-        text.count(r"x \| y \| fairness \| \*\*PASS\*\* \| \# done \<img src=x\>") == 2
-    )
+    assert text.count(r"x \| y \| fairness \| \*\*PASS\*\* \| \# done \<img src=x\>") == 2
     assert "<img" not in text.replace(r"\<img", "")
     assert r"\[ok\]\(http://evil.example\) \`a\` \~\~b\~\~" in text
 

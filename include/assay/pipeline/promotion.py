@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from assay.core import Check, Judgement, Outcome, Settings, UnavailableError, Verdict
-from assay.pipeline.run import Run
+from assay.pipeline.run import GateFailed, Run
 from assay.pipeline.steps import GATES
 
 if TYPE_CHECKING:
@@ -103,27 +103,37 @@ def _publish(run: Run, row: "RolloutRow", book: "Rollouts") -> dict[str, Any]:
     promoted = row.state == "champion"
     if promoted:
         _wait_until_served(run.settings, row.model, row.version)
-    verdict = _recorded(run) or run.decide("canary", lambda: _judgement(row, book))
+    try:
+        verdict = _recorded(run, row) or run.decide("canary", lambda: _judgement(row, book))
+    except GateFailed as failed:  # kept, and raised again once MLflow shows it
+        verdict = failed.verdict
     tag_version(run.dossier, row.version, {"assay.rollout": row.state, "assay.verdict.canary": str(verdict.outcome)})
     if promoted and row.champion is not None:
         set_alias(run.dossier, PREVIOUS, row.champion.version)
     if promoted:
         set_alias(run.dossier, CHAMPION, row.version)
-    delete_alias(run.dossier, CANARY)
+    delete_alias(run.dossier, CANARY, row.version)
     close_run(run.dossier, succeeded=promoted)
+    if not promoted:
+        raise GateFailed(verdict)
     return {"champion": row.version, "verdict": verdict.digest}
 
 
-def _recorded(run: Run) -> Verdict | None:
-    """The promotion's verdict, when an earlier attempt was killed after it had written it."""
-    found = [each for each in run.dossier.verdicts() if each.gate == "canary" and each.model == run.candidate.digest]
-    return found[-1] if found and found[-1].outcome is Outcome.PASS else None
+def _recorded(run: Run, row: "RolloutRow") -> Verdict | None:
+    """The rollout's verdict, when an earlier attempt was killed after it had written it."""
+    about = ("canary", run.candidate.digest, _outcome(row))
+    found = [each for each in run.dossier.verdicts() if (each.gate, each.model, each.outcome) == about]
+    return found[-1] if found else None
+
+
+def _outcome(row: "RolloutRow") -> Outcome:
+    return Outcome.PASS if row.state == "champion" else Outcome.FAIL
 
 
 def _judgement(row: "RolloutRow", book: "Rollouts") -> Judgement:
     last = [each for each in book.history(row.model) if each.rollout_id == row.id][-1]
     watched = [Check.from_dict(raw) for raw in last.evidence.get("checks", ())]
-    outcome = Outcome.PASS if row.state == "champion" else Outcome.FAIL
+    outcome = _outcome(row)
     reason = str(last.evidence.get("reason", row.reason))
     return Judgement(outcome=outcome, checks=[Check(name="rollout", outcome=outcome, reason=reason), *watched])
 
@@ -149,7 +159,6 @@ def _ask_gateway(settings: Settings, path: str) -> dict[str, Any]:
         answer.raise_for_status()
         found: dict[str, Any] = answer.json()
     except (httpx.HTTPError, ValueError) as error:
-        raise UnavailableError(
-            f"the gateway at {settings.gateway_url} did not answer {path}: {error or type(error).__name__}"
-        ) from error
+        reason = str(error) or type(error).__name__
+        raise UnavailableError(f"the gateway at {settings.gateway_url} did not answer {path}: {reason}") from error
     return found

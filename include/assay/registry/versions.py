@@ -67,10 +67,12 @@ def set_alias(dossier: Dossier, alias: str, version: int) -> None:
         dossier.client.set_registered_model_alias(dossier.model, alias, str(version))
 
 
-def delete_alias(dossier: Dossier, alias: str) -> None:
-    """Take an alias away; it is no error when there is none."""
+def delete_alias(dossier: Dossier, alias: str, version: int) -> None:
+    """Take an alias away from a version; it is no error when it names another, or none."""
     with unavailable(f"removing @{alias}"):
-        dossier.client.delete_registered_model_alias(dossier.model, alias)
+        aliases = dossier.client.get_registered_model(dossier.model).aliases
+        if aliases.get(alias) == str(version):
+            dossier.client.delete_registered_model_alias(dossier.model, alias)
 
 
 def _retag(client: "MlflowClient", version: "ModelVersion", tags: Mapping[str, str]) -> None:

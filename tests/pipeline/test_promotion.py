@@ -1,0 +1,253 @@
+"""A rollout from its beginning to its end: moved on logged evidence, recorded once, shown in MLflow."""
+
+from contextlib import contextmanager
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+from tests.pipeline.support import gates_of, gateway, make_folder, make_run, walk
+
+from assay.core import Check, Judgement, Outcome, UnavailableError, utc_now
+from assay.pipeline import promotion
+from assay.pipeline.run import GateFailed
+from assay.registry import versions
+from assay.registry.dossier import EvidenceError
+from assay.rollout import Label, Prediction, Request, record, record_labels
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(scope="module")
+def registered(mlflow_server, tmp_path_factory):
+    """A model's folder, and how to make a run of it that has a registered and approved version."""
+    home = tmp_path_factory.mktemp("promotion")
+    folder = make_folder(home)
+    settings = replace(mlflow_server, operations_db=f"sqlite:///{home / 'gates.db'}")
+
+    def make(seed=1):
+        run = make_run(settings, folder, run_key=f"retrain/{uuid4().hex}", seed=seed)
+        walk(run)
+        approve(run)
+        return run
+
+    return make
+
+
+@pytest.fixture
+def run(registered, settings):
+    """An approved version, the operations database empty, and a gateway that serves nothing yet."""
+    made = registered()
+    with gateway(settings, made.folder.policy.model) as (reached, says):
+        made = replace(made, settings=reached, pinned=False)
+        made.__dict__["says"] = says
+        yield made
+
+
+def approve(run):
+    passed = Judgement(outcome=Outcome.PASS, checks=[Check(name="approval", outcome=Outcome.PASS, reason="yes")])
+    replace(run).decide("approval", lambda: passed)
+
+
+def later(run):
+    """The run as the next process sees it."""
+    return replace(run)
+
+
+def book(run):
+    return promotion.rollouts(run.settings)
+
+
+def traffic(run, score, rows=200):
+    """Log labelled rows that the canary scored: `score(label)` is its answer."""
+    model = run.folder.policy.model
+    now = book(run).current(model)
+    requests, labels = [], []
+    for row in range(rows):
+        name, label = uuid4().hex, row % 2
+        scored = [(now.canary, "canary", True)] + ([(now.champion, "shadow", False)] if now.champion else [])
+        predictions = [
+            Prediction(
+                row=0, entity=name, version=ref.version, arm=arm, served=served, features="{}",
+                score=score(label) if arm == "canary" else 0.5, error=None, latency_us=1,
+            )
+            for ref, arm, served in scored
+        ]  # fmt: skip
+        requests.append(
+            Request(
+                model=model, request_id=name, body_sha256="", status=200, answer="{}", epoch=now.epoch, at=utc_now(),
+                predictions=predictions,
+            )
+        )  # fmt: skip
+        labels.append(Label(request_id=name, row=0, label=label))
+    record(book(run).engine, requests)
+    record_labels(book(run).engine, model, labels, at=utc_now())
+
+
+def good(label):
+    return 0.9 if label else 0.1
+
+
+def bad(label):
+    return 1 - good(label)
+
+
+def to_the_last_stage(run):
+    """Begin, and move until only the promotion is left; the gateway serves the version by then."""
+    row = promotion.begin(later(run))
+    run.says["champion"] = {"version": row.version}
+    for _ in row.policy.stages:
+        traffic(run, good)
+        assert promotion.move(later(run)) is None
+    traffic(run, good)
+    return row.version
+
+
+def alias(run, name):
+    """The version that an alias names; None when it names none."""
+    aliases = run.dossier.client.get_registered_model(run.folder.policy.model).aliases
+    found = aliases.get(name)
+    return None if found is None else int(found)
+
+
+def test_a_version_without_approval_gets_no_traffic(registered, settings):
+    made = registered()
+    unapproved = replace(made, run_key=made.run_key + "-2", settings=settings)
+    walk(unapproved)
+    with pytest.raises(EvidenceError, match="approval: no verdict"):
+        promotion.begin(later(unapproved))
+    assert promotion.rollouts(settings).current(made.folder.policy.model) is None
+
+
+def test_without_a_gateway_no_rollout_begins(run):
+    down = replace(run, settings=replace(run.settings, gateway_url="http://127.0.0.1:9"))
+    with pytest.raises(UnavailableError, match=r"the gateway at http://127\.0\.0\.1:9 did not answer /healthz"):
+        promotion.begin(down)
+    stranger = replace(run, settings=replace(run.settings, gateway_token="wrong"))
+    with pytest.raises(UnavailableError, match="401"):
+        promotion.begin(stranger)
+    assert book(run).current(run.folder.policy.model) is None
+    assert alias(run, "canary") is None
+
+
+def test_beginning_again_is_the_same_rollout(run):
+    first, second = promotion.begin(later(run)), promotion.begin(later(run))
+    assert first == second
+    assert (first.state, first.run_key) == ("shadow", run.run_key)
+    assert first.canary.digest == run.candidate.digest
+    assert first.canary.entity_column == "id"
+    assert alias(run, "canary") == first.version
+
+
+def test_no_evidence_moves_nothing(run):
+    row = promotion.begin(later(run))
+    assert [promotion.move(later(run)) for _ in range(3)] == [None, None, None]
+    assert book(run).get(row.id) == row
+
+
+def test_good_evidence_makes_a_champion(run):
+    version = to_the_last_stage(run)
+    ended = promotion.move(later(run))
+    verdict = run.dossier.verdicts()[-1]
+    assert ended == {"champion": version, "verdict": verdict.digest}
+    assert (verdict.gate, verdict.outcome, verdict.model) == ("canary", Outcome.PASS, run.candidate.digest)
+    assert [check.name for check in verdict.checks] == ["rollout", "brier", "error_rate"]
+    assert book(run).current(run.folder.policy.model).champion.version == version
+    assert (alias(run, "champion"), alias(run, "canary"), alias(run, "previous")) == (version, None, None)
+    tags = run.dossier.client.get_model_version(run.folder.policy.model, str(version)).tags
+    assert tags["assay.rollout"] == "champion"
+    assert run.dossier.client.get_run(run.dossier.run_id).info.status == "FINISHED"
+    assert promotion.move(later(run)) == ended  # a cleared task says the same again
+    assert gates_of(run).count(("canary", "PASS")) == 1
+
+
+def test_the_next_champion_remembers_the_one_before(run, registered):
+    first = to_the_last_stage(run)
+    promotion.move(later(run))
+    following = replace(registered(seed=2), settings=run.settings, pinned=False)
+    following.__dict__["says"] = run.says
+    second = to_the_last_stage(following)
+    assert promotion.move(later(following))["champion"] == second != first
+    assert (alias(run, "champion"), alias(run, "previous")) == (second, first)
+    names = [check.name for check in following.dossier.verdicts()[-1].checks]
+    assert names == ["rollout", "brier_against_champion", "error_rate"]
+
+
+def test_bad_evidence_rolls_back_and_leaves_the_champion_alone(run):
+    model = run.folder.policy.model
+    versions.set_alias(run.dossier, "champion", 1)
+    row = promotion.begin(later(run))
+    traffic(run, bad, rows=400)
+    for _ in range(2):  # and again when the task is cleared
+        with pytest.raises(GateFailed, match="canary gate: FAIL"):
+            promotion.move(later(run))
+        assert book(run).get(row.id).state == "rolled_back"
+        assert book(run).current(model).champion is None
+    (verdict,) = [each for each in run.dossier.verdicts() if each.gate == "canary"]
+    assert verdict.outcome is Outcome.FAIL
+    assert verdict.checks[0].reason.startswith("brier: ")
+    assert alias(run, "champion") == 1
+
+
+def test_a_rollback_is_shown_in_mlflow_too(run):
+    row = promotion.begin(later(run))
+    assert alias(run, "canary") == row.version
+    traffic(run, bad, rows=400)
+    with pytest.raises(GateFailed):
+        promotion.move(later(run))
+    assert alias(run, "canary") is None
+    tags = run.dossier.client.get_model_version(run.folder.policy.model, str(row.version)).tags
+    assert (tags["assay.rollout"], tags["assay.verdict.canary"]) == ("rolled_back", "FAIL")
+    assert run.dossier.client.get_run(run.dossier.run_id).info.status == "FAILED"
+
+
+@contextmanager
+def failing_once(monkeypatch, name):
+    """The function's effect comes about, but the task dies before it is told."""
+    real = getattr(versions, name)
+
+    def killed(*args):
+        real(*args)
+        raise UnavailableError("the worker was killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(versions, name, killed)
+        yield
+
+
+@pytest.mark.parametrize("point", ["set_alias", "tag_version", "delete_alias"])
+def test_a_kill_after_the_promotion_is_made_good_without_a_second_verdict(run, monkeypatch, point):
+    version = to_the_last_stage(run)
+    with failing_once(monkeypatch, point), pytest.raises(UnavailableError, match="was killed"):
+        promotion.move(later(run))
+    assert book(run).current(run.folder.policy.model).champion.version == version
+    assert promotion.move(later(run))["champion"] == version
+    assert gates_of(run).count(("canary", "PASS")) == 1
+    assert (alias(run, "champion"), alias(run, "canary")) == (version, None)
+
+
+def test_no_champion_is_announced_before_the_gateway_serves_it(run, monkeypatch):
+    monkeypatch.setattr(promotion, "_GATEWAY_PATIENCE", 0.1)
+    before = alias(run, "champion")
+    version = to_the_last_stage(run)
+    run.says["champion"] = {"version": 99}
+    with pytest.raises(UnavailableError, match=f"still serves version 99 of .*, not {version}"):
+        promotion.move(later(run))
+    assert alias(run, "champion") == before != version
+    assert ("canary", "PASS") not in gates_of(run)
+    run.says["champion"] = {"version": version}
+    assert promotion.move(later(run))["champion"] == version
+
+
+def test_moving_what_never_began_begins_it(run):
+    assert promotion.move(later(run)) is None
+    assert book(run).find(run.run_key).state == "shadow"
+
+
+def test_a_superseded_version_does_not_take_the_other_s_alias(run, registered):
+    row = promotion.begin(later(run))
+    other = replace(registered(seed=3), settings=run.settings, pinned=False)
+    following = promotion.begin(later(other))
+    with pytest.raises(GateFailed, match=f"superseded by version {following.version} of run"):
+        promotion.move(later(run))
+    assert book(run).get(row.id).state == "rolled_back"
+    assert alias(run, "canary") == following.version
