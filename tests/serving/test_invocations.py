@@ -2,6 +2,7 @@
 
 import json
 import math
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -115,6 +116,29 @@ def test_bad_input_is_a_400_in_one_clear_message(champion, name):
     assert said in answer.json()["message"] + str(answer.json()["problems"])
     assert "Traceback" not in answer.text
     assert "\n" not in answer.json()["message"]
+
+
+WASTEFUL = {  # few bytes for the client, hours or gigabytes for whoever lays them out without looking
+    "records that share no column": {"dataframe_records": [{f"{i}.{j}": 1 for j in range(40)} for i in range(5_000)]},
+    "one column many times": {"dataframe_split": {"columns": ["a"] * 300_000, "data": []}},
+}
+
+
+@pytest.mark.parametrize("name", WASTEFUL)
+def test_a_wasteful_request_is_refused_at_once(champion, name):
+    body = json.dumps(WASTEFUL[name]).encode()
+    answer = champion.client.post(URL, content=body, timeout=10)
+    assert answer.status_code == 400
+    assert len(answer.content) < 1_000
+
+
+def test_a_client_that_leaves_costs_one_line_at_most(champion):
+    for _ in range(3):
+        with socket.create_connection(("127.0.0.1", champion.client.base_url.port)) as client:
+            head = f"POST {URL} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: 500"
+            client.sendall(f"{head}\r\n\r\n{{".encode())
+    assert champion.score(person("after")).status_code == 200
+    assert "Traceback" not in champion.log()
 
 
 def test_every_missing_feature_is_named_at_once(champion):

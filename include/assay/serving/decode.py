@@ -1,5 +1,6 @@
 """Scoring requests in MLflow's protocol, decoded and checked."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ from assay.serving.refusal import RefusalError, bad_request
 from assay.serving.split import entity_key
 
 MAX_ROWS = 10_000
+MAX_CELLS = 2**21
+"""Rows times columns: more than a body of 8 MB can fill, so only records that share no columns have more."""
 _SHOWN = 10
 
 
@@ -128,7 +131,8 @@ def _from_split(split: _Split) -> dict[str, Sequence[Any]]:
     width = len(split.columns)
     problems = [
         Problem(path=name, message="this column is given twice")
-        for name in sorted({name for name in split.columns if split.columns.count(name) > 1})
+        for name, times in sorted(Counter(split.columns).items())
+        if times > 1
     ]
     problems += [
         Problem(path=f"row {row}", message=f"has {len(cells)} cells for {width} columns")
@@ -142,6 +146,8 @@ def _from_split(split: _Split) -> dict[str, Sequence[Any]]:
 
 def _from_records(records: Sequence[Mapping[str, Any]], gaps: dict[str, int]) -> dict[str, Sequence[Any]]:
     names = dict.fromkeys(name for record in records for name in record)
+    if len(names) * len(records) > MAX_CELLS:
+        raise RefusalError(400, f"{len(records)} records with {len(names)} different columns are too many to lay out")
     for name in names:
         lacking = next((row for row, record in enumerate(records) if name not in record), None)
         if lacking is not None:

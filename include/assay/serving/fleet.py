@@ -54,8 +54,10 @@ class Fleet:
             self._thread.join()
 
     def refresh(self) -> None:
-        """Look once. What fails is logged, kept as it was and tried again at the next look."""
+        """End what has run out of time, then look once. What fails is logged and tried again at the next look."""
         try:
+            for ended in self._rollouts.expire():
+                log.warning("%s version %s: %s", ended.model, ended.version, ended.reason)
             deployments = self._rollouts.deployments()
         except AssayError as error:
             self._say("", str(error))
