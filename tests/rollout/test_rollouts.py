@@ -252,3 +252,17 @@ def test_waiting_changes_nothing(rollouts):
     assert rollouts.act(rollouts.assess(row.id)) == row
     assert rollouts.find("run 1") == row
     assert rollouts.find("run 2") is None
+
+
+def test_a_rollout_that_nobody_watches_ends_at_its_deadline(rollouts):
+    crown(rollouts, 1)
+    row = rollouts.begin(ref=ref(2), run_key="run 2", policy=LIMITS)
+    row = rollouts.advance(row.id, row.epoch)
+    assert rollouts.expire() == []
+    later = Rollouts(rollouts.engine, clock=lambda: row.deadline)
+    [ended] = later.expire()
+    assert (ended.id, ended.state) == (row.id, "rolled_back")
+    assert ended.reason.startswith("time ran out")
+    current = rollouts.current("income")
+    assert (current.champion.version, current.canary, current.share) == (1, None, 0)
+    assert later.expire() == []

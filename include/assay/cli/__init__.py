@@ -6,6 +6,7 @@ from assay.cli.demo import demo
 from assay.cli.errors import explained
 from assay.cli.gate import app as gate
 from assay.cli.new import new
+from assay.cli.rollback import rollback
 from assay.cli.schema import app as schema
 from assay.cli.serve import serve
 from assay.cli.stack import app as stack
@@ -20,6 +21,7 @@ app.command()(demo)
 app.command()(explained(new))
 app.add_typer(stack)
 app.command()(explained(serve))
+app.command()(rollback)
 app.add_typer(gate, name="gate")
 app.add_typer(schema, name="schema")
 

@@ -12,7 +12,7 @@ from assay.policy import Rollout as Limits
 from assay.rollout.database import reading, writing
 from assay.rollout.evidence import read_evidence
 from assay.rollout.judge import Assessment, Decision, judge
-from assay.rollout.records import Deployment, IllegalMoveError, ModelRef, Move, RolloutRow
+from assay.rollout.records import ACTIVE, Deployment, IllegalMoveError, ModelRef, Move, RolloutRow
 from assay.rollout.store import (
     deployment,
     end_rollout,
@@ -148,6 +148,17 @@ class Rollouts:
                 )
             case Decision.WAIT:
                 return self.get(assessment.rollout_id)
+
+    def expire(self) -> list[RolloutRow]:
+        """Roll back every running rollout whose time has run out, and return what became of them.
+
+        The gateway asks for this at every look, so that a canary whose pipeline was stopped by hand
+        does not keep its traffic.
+        """
+        with reading(self.engine) as connection:
+            running = ROLLOUT.c.state.in_(ACTIVE) & (ROLLOUT.c.deadline <= self.clock())
+            overdue = [row.id for row in connection.execute(select(ROLLOUT.c.id).where(running))]
+        return [self.act(self.assess(rollout_id)) for rollout_id in overdue]
 
     def advance(self, rollout_id: int, expected_epoch: int, *, evidence: Mapping[str, Any] | None = None) -> RolloutRow:
         """Give the canary its next share of the traffic.
