@@ -113,10 +113,11 @@ def test_the_reviewer_sees_every_gate_and_every_check_that_is_no_clean_pass(run)
 
 
 def test_text_from_outside_cannot_draw_a_verdict_of_its_own(tmp_path):
-    text = body(made(tmp_path, reason=HOSTILE), verdicts(), "3")
+    text = body(made(tmp_path, reason=HOSTILE, requester="<img>*ed*"), verdicts(), "3")
     calm = body(made(tmp_path, reason="calm"), verdicts(), "3")
     assert len(text.splitlines()) == len(calm.splitlines())
     assert text.count(r"x \| y \| fairness \| \*\*PASS\*\* \| \# done \<img src=x\>") == 2
+    assert r"**\<img\>\*ed\***" in text
     assert "<img" not in text.replace(r"\<img", "")
     assert r"\[ok\]\(http://evil.example\) \`a\` \~\~b\~\~" in text
 

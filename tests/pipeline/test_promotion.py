@@ -6,11 +6,13 @@ from uuid import uuid4
 
 import pytest
 from tests.pipeline.support import gates_of, gateway, make_folder, make_run, walk
+from tests.serving.support import onnx_model
 
 from assay.core import Check, Judgement, Outcome, UnavailableError, utc_now
-from assay.pipeline import promotion
+from assay.pipeline import promotion, steps
 from assay.pipeline.run import GateFailed
 from assay.registry import versions
+from assay.registry.candidates import log_candidate
 from assay.registry.dossier import EvidenceError
 from assay.rollout import Label, Prediction, Request, record, record_labels
 
@@ -24,10 +26,19 @@ def registered(mlflow_server, tmp_path_factory):
     folder = make_folder(home)
     settings = replace(mlflow_server, operations_db=f"sqlite:///{home / 'gates.db'}")
 
-    def make(seed=1):
+    def make(seed=1, approved=True):
         run = make_run(settings, folder, run_key=f"retrain/{uuid4().hex}", seed=seed)
-        walk(run)
-        approve(run)
+        walk(run, "snapshot")
+        onnx = onnx_model(model=folder.name, bias=float(seed))
+        log_candidate(
+            settings, run.dossier, onnx=onnx, reference=b"", inputs={"age": "number", "sector": "text"}, parameters={},
+            tags={},
+        )  # fmt: skip
+        for gate in ("contract", *steps.GATES):
+            passed(run, gate)
+        walk(run, "registration")
+        if approved:
+            passed(run, "approval")
         return run
 
     return make
@@ -43,9 +54,9 @@ def run(registered, settings):
         yield made
 
 
-def approve(run):
-    passed = Judgement(outcome=Outcome.PASS, checks=[Check(name="approval", outcome=Outcome.PASS, reason="yes")])
-    replace(run).decide("approval", lambda: passed)
+def passed(run, gate):
+    judgement = Judgement(outcome=Outcome.PASS, checks=[Check(name=gate, outcome=Outcome.PASS, reason="good enough")])
+    run.decide(gate, lambda: judgement, trained=gate != "contract")
 
 
 def later(run):
@@ -110,12 +121,10 @@ def alias(run, name):
 
 
 def test_a_version_without_approval_gets_no_traffic(registered, settings):
-    made = registered()
-    unapproved = replace(made, run_key=made.run_key + "-2", settings=settings)
-    walk(unapproved)
+    unapproved = replace(registered(approved=False), settings=settings)
     with pytest.raises(EvidenceError, match="approval: no verdict"):
         promotion.begin(later(unapproved))
-    assert promotion.rollouts(settings).current(made.folder.policy.model) is None
+    assert promotion.rollouts(settings).current(unapproved.folder.policy.model) is None
 
 
 def test_without_a_gateway_no_rollout_begins(run):

@@ -9,9 +9,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import mlflow.onnx
-import mlflow.pyfunc.model  # noqa: F401
-import onnx  # noqa: F401
 import requests
 from tests.registry.support import candidate_of, fresh_dossier, verdict
 

@@ -17,7 +17,8 @@ def body(run: Run, verdicts: Sequence[Verdict], version: str) -> str:
     policy = run.folder.policy
     lines = [
         f"**{policy.model} version {version}** (risk tier {policy.risk_tier}, owner {policy.owner}) "
-        f"was asked for by **{run.requester or 'the schedule'}**" + (f": {_plain(run.reason)}" if run.reason else "."),
+        f"was asked for by **{_plain(run.requester or 'the schedule')}**"
+        + (f": {_plain(run.reason)}" if run.reason else "."),
         "",
         "| gate | outcome | checks | worst check | estimate | limit |",
         "|---|---|---|---|---|---|",
