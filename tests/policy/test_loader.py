@@ -137,6 +137,20 @@ def test_gates_alone_are_enough_for_a_gate(tmp_path):
     assert digest == sha256_bytes(path.read_bytes())
 
 
+GATES = "gates: {performance: {checks: [{metric: auc, min: 0.8}]}}\n"
+
+
+def test_a_piece_of_a_policy_that_holds_gates_is_enough_but_must_be_right(tmp_path):
+    path = tmp_path / "p.yaml"
+    path.write_text("model: second\nowner: somebody\n" + GATES)
+    assert load_gates(path)[0].performance is not None
+    path.write_text("modle: second\nrisk_tier: highest\n" + GATES)
+    with pytest.raises(UserError) as error:
+        load_gates(path)
+    assert 'modle: unknown key (did you mean "model"?)' in str(error.value)
+    assert "risk_tier: must be" in str(error.value)
+
+
 def test_gates_of_a_whole_policy(tmp_path):
     path = tmp_path / "p.yaml"
     path.write_text(GOOD)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from assay.core import Problem, UserError, did_you_mean, sha256_bytes
-from assay.policy.models import Part, PartialGates, Policy, field_names
+from assay.policy.models import GatePolicy, Part, PartialGates, Policy, field_names
 
 P = TypeVar("P", bound=Part)
 
@@ -126,8 +126,8 @@ def parse_policy(content: bytes, subject: str) -> Policy:
 def load_gates(path: Path) -> tuple[PartialGates, str]:
     """Read the gates of a policy file, and the file's SHA-256.
 
-    A file with nothing but `gates` will do, so that a team can gate in its own CI before it has a
-    whole policy; a file with anything else must be a whole policy.
+    Any piece of a policy that holds gates will do, so that a team can gate in its own CI before it has
+    a whole one; what is there must be right.
 
     Raises
     ------
@@ -135,12 +135,8 @@ def load_gates(path: Path) -> tuple[PartialGates, str]:
         Listing every problem with its dotted path.
     """
     content = _read(path)
-    data = _mapping(content, str(path))
-    if set(data) <= {"gates"}:
-        gates = _validate(PartialGates, data.get("gates") or {}, str(path), prefix=("gates",))
-    else:
-        policy = _validate(Policy, data, str(path))
-        gates = PartialGates(**dict(policy.gates))
+    part = _validate(GatePolicy, _mapping(content, str(path)), str(path))
+    gates: PartialGates = dict(part)["gates"]  # the class is made at run time
     return gates, sha256_bytes(content)
 
 
@@ -167,14 +163,14 @@ def _mapping(content: bytes, subject: str) -> dict[str, Any]:
     return data
 
 
-def _validate(part: type[P], data: dict[str, Any], subject: str, prefix: tuple[str, ...] = ()) -> P:
+def _validate(part: type[P], data: dict[str, Any], subject: str) -> P:
     try:
         return part.model_validate(data)
     except ValidationError as error:
         by_place: dict[tuple[Any, ...], list[ErrorDetails]] = {}
         for detail in error.errors(include_url=False):
             by_place.setdefault(_place(detail, data), []).append(detail)
-        problems = [_problem(part, place, details, prefix) for place, details in by_place.items()]
+        problems = [_problem(part, place, details) for place, details in by_place.items()]
         raise UserError(subject, problems) from None
 
 
@@ -189,8 +185,8 @@ def _place(detail: ErrorDetails, data: Any) -> tuple[Any, ...]:
     return tuple(place)
 
 
-def _problem(part: type[Part], place: tuple[Any, ...], details: list[ErrorDetails], prefix: tuple[str, ...]) -> Problem:
-    path = ".".join(str(step) for step in (*prefix, *place)) or "policy"
+def _problem(part: type[Part], place: tuple[Any, ...], details: list[ErrorDetails]) -> Problem:
+    path = ".".join(str(step) for step in place) or "policy"
     # where one branch of a union has the right type, what it says is what matters
     telling = [detail for detail in details if not detail["type"].endswith("_type")] or details
     match telling[0]["type"]:

@@ -1,9 +1,10 @@
 """The policy file as types. Unknown keys are refused; values are never coerced."""
 
 from collections.abc import Iterable
+from copy import copy
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 
 from assay.core import Limit, Severity
 
@@ -249,6 +250,19 @@ class Policy(Part):
                 f"gates.fairness.groups names columns that are not in data.sensitive: {', '.join(unknown)}"
             )
         return self
+
+
+def _optional(part: type[Part]) -> dict[str, Any]:
+    """The fields of a part, none of them required."""
+    fields = {name: copy(info) for name, info in part.model_fields.items()}
+    for info in fields.values():
+        info.default = None
+    return {name: (info.annotation, info) for name, info in fields.items()}
+
+
+# What a gate command reads: any piece of a policy that holds gates, each key held to its own form.
+_PIECE = _optional(Policy) | {"gates": (PartialGates, ...)}
+GatePolicy: type[Part] = create_model("GatePolicy", __base__=Part, **_PIECE)
 
 
 def field_names(part: type[Part]) -> list[str]:
