@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import httpx
+import jsonschema
 import pytest
 import yaml
 
@@ -172,6 +173,13 @@ def test_the_dossier_is_one_chain_over_one_set_of_digests(installation, first):
     assert chain[0].model is None
     assert chain[4].checks[0].reason.startswith("approved by reviewer at ")
     assert {verdict.outcome for verdict in chain if verdict.gate != "fairness"} == {Outcome.PASS}
+
+
+def test_every_verdict_of_the_run_has_the_published_form(installation, first):
+    schema = json.loads((ROOT / "docs" / "schema" / "verdict.schema.json").read_text())
+    dossier = find_dossier(installation, model="income", run_key=f"retrain_income/{first[0]['run_id']}")
+    for verdict in dossier.verdicts():
+        jsonschema.validate(verdict.to_dict(), schema)
 
 
 def test_mlflow_shows_the_version_with_its_verdicts_and_alias(installation, first):
