@@ -260,3 +260,13 @@ def test_a_superseded_version_does_not_take_the_other_s_alias(run, registered):
         promotion.move(later(run))
     assert book(run).get(row.id).state == "rolled_back"
     assert alias(run, "canary") == following.version
+
+
+def test_a_run_that_may_not_go_on_gives_its_traffic_back(run):
+    row = promotion.begin(run)
+    promotion.abandon(run.settings, run.run_key, "policy_sha256 has changed since this run began")
+    ended = book(run).get(row.id)
+    assert (ended.state, ended.reason) == ("rolled_back", "policy_sha256 has changed since this run began")
+    promotion.abandon(run.settings, run.run_key, "again")
+    promotion.abandon(run.settings, "a run that began nothing", "never mind")
+    assert book(run).get(row.id) == ended

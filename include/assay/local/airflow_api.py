@@ -196,7 +196,9 @@ class AirflowApi:
             return self._http.request(method, path, **request)
         except httpx.TransportError as error:
             address = self._http.base_url
-            raise UnavailableError(f"Airflow at {address} does not answer: {error or type(error).__name__}") from error
+            raise UnavailableError(
+                f"Airflow at {address} does not answer: {str(error) or type(error).__name__}"
+            ) from error
 
 
 def _json(answer: httpx.Response) -> Any:

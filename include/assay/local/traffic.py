@@ -73,7 +73,7 @@ class Replay:
                 return {}
             found: dict[str, Any] = answer.raise_for_status().json()
         except httpx.HTTPError as error:
-            raise UnavailableError(f"the gateway does not answer: {error or type(error).__name__}") from error
+            raise UnavailableError(f"the gateway does not answer: {str(error) or type(error).__name__}") from error
         return found
 
     def _run(self) -> None:

@@ -21,6 +21,8 @@ STEPS = {
     "registration": "Makes the candidate a version in MLflow that carries every verdict.",
 }
 _RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=15)}
+# A rollout takes hours and keeps its state elsewhere: a server that is away for a while must not end it.
+_PATIENT: dict[str, Any] = {"retries": 10, "retry_exponential_backoff": True, "max_retry_delay": timedelta(minutes=10)}
 
 # Without a source of its own Airflow takes a task's parameter for the DAG's and leaves it out of the form.
 _REASON = Param(
@@ -92,7 +94,7 @@ def retrain_dag(folder: ModelFolder) -> DAG:
             expires=timedelta(hours=policy.approval.expires_hours),
             params={"reason": _REASON},
         )
-        chain(*steps, approval, PromotionOperator(task_id="canary_promotion", model=model))
+        chain(*steps, approval, PromotionOperator(task_id="canary_promotion", model=model, **_PATIENT))
     # Only now and in place: earlier every operator would copy the form, and an assignment would check each
     # schema again at every parse, which together costs more than all the rest.
     dag.params.update(_form(folder))

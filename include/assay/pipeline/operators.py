@@ -112,7 +112,7 @@ class PromotionOperator(BaseOperator):
         """Begin the rollout, or take up the one that an earlier attempt began."""
         from assay.pipeline import promotion
 
-        with told(self, context) as run:
+        with self._or_abandoned(context), told(self, context) as run:
             promotion.begin(run)
         return self.resume(context)
 
@@ -120,11 +120,22 @@ class PromotionOperator(BaseOperator):
         """Judge, move, and wait again until the rollout has ended."""
         from assay.pipeline import promotion
 
-        with told(self, context) as run:
+        with self._or_abandoned(context), told(self, context) as run:
             ended = promotion.move(run)
         if ended is None:
             self.defer(trigger=RolloutTrigger(run.run_key), method_name="resume")
         return ended
+
+    @contextmanager
+    def _or_abandoned(self, context: "Context") -> Iterator[None]:
+        """Take the traffic back when the run may not go on: a canary must not outlive its judge."""
+        from assay.pipeline import promotion
+
+        try:
+            yield
+        except AirflowFailException as refused:
+            promotion.abandon(Settings.from_environment(), _run_key(context), str(refused))
+            raise
 
 
 @contextmanager
@@ -157,10 +168,15 @@ def _run(model: str, context: "Context", *, pinned: bool) -> "Run":
     return Run(
         settings=settings,
         folder=folder,
-        run_key=f"{dag_run.dag_id}/{dag_run.run_id}",
+        run_key=_run_key(context),
         snapshot=params["snapshot"],
         seed=folder.policy.training.seed if seed is None else seed,
         requester=dag_run.triggering_user_name,
         reason=params["reason"] or "",
         pinned=pinned,
     )
+
+
+def _run_key(context: "Context") -> str:
+    dag_run = context["dag_run"]
+    return f"{dag_run.dag_id}/{dag_run.run_id}"

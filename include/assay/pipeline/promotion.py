@@ -95,6 +95,15 @@ def move(run: Run) -> dict[str, Any] | None:
     return _publish(run, row, book)
 
 
+def abandon(settings: Settings, run_key: str, reason: str) -> None:
+    """Roll back what a run began and may not go on with; nothing when it began nothing or has ended."""
+    book = rollouts(settings)
+    row = book.find(run_key)
+    if row is not None and row.active:
+        ended = book.roll_back(row.id, row.epoch, reason=reason)
+        log.warning("%s version %d: %s, %s", ended.model, ended.version, ended.state, ended.reason)
+
+
 def _publish(run: Run, row: "RolloutRow", book: "Rollouts") -> dict[str, Any]:
     """Record the end in the dossier, then show it in MLflow. Every part may be done again."""
     from assay.registry.lineage import close_run

@@ -22,6 +22,7 @@ from assay.core import (
 from assay.core.text import verdict_text
 from assay.policy import ModelFolder
 from assay.registry.dossier import POLICY, SNAPSHOT, Dossier, EvidenceError, find_dossier
+from assay.registry.lineage import close_run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -191,12 +192,11 @@ class Run:
         verdict = self._keep(gate, judgement, watch, trained)
         if verdict.outcome is Outcome.ERROR:
             raise GateErrored(f"{gate} gate: ERROR: {verdict.worst_check.reason if verdict.worst_check else ''}")
-        if verdict.outcome is Outcome.FAIL:
-            raise GateFailed(verdict)
-        if verdict.outcome is Outcome.INCONCLUSIVE:
-            if gate not in self.reviewed:
-                raise GateFailed(verdict)
+        if verdict.outcome is Outcome.INCONCLUSIVE and gate in self.reviewed:
             log.warning("%s gate: INCONCLUSIVE; the policy sends it to a person to decide", gate)
+        elif verdict.outcome is not Outcome.PASS:
+            close_run(self.dossier, succeeded=False)
+            raise GateFailed(verdict)
         return verdict
 
     def _keep(self, gate: str, judgement: Judgement, watch: Stopwatch, trained: bool) -> Verdict:
