@@ -252,6 +252,9 @@ MISTAKES = [
     ("fairness", {"label": "gap", "score": "gap"}, ["gap: has no value", "gap: has type string; a score is a number"]),
     ("fairness", {"groups": "sex,,rac"}, ['--groups: has an empty name in "sex,,rac"', "rac: no such column"]),
     ("fairness", {"groups": "sex,race,race*sex,sex*race,sex"}, ["--groups: names twice: sex*race, sex"]),
+    ("fairness", {"prediction": "income"}, ['--prediction: is the label "income" itself']),
+    ("fairness", {"data": "twice.csv"}, ["twice.csv: names columns twice: sex"]),
+    ("contract", {"data": "twice.csv"}, ["twice.csv: names columns twice: sex"]),
     ("fairness", {"policy": "empty.yaml"}, ["empty.yaml: is empty"]),
     ("fairness", {"policy": "other.yaml"}, ["gates.fairness: is missing in other.yaml"]),
     ("fairness", {"policy": "bad.yaml"}, ['gates.fairnes: unknown key (did you mean "fairness"?)']),
@@ -281,6 +284,7 @@ def test_mistakes_are_told_together_and_leave_the_old_verdict_alone(command, opt
     Path("corrupt.parquet").write_bytes(b"PAR1 nonsense PAR1")
     Path("empty.csv").touch()
     Path("header.csv").write_text("sex,income,decision\n")
+    Path("twice.csv").write_text("sex,income,decision,sex\nF,1,1,F\n")
     Path("out.json").write_text("before")
     result = run(command, **options)
     assert result.exit_code == 2, result.output
@@ -290,6 +294,22 @@ def test_mistakes_are_told_together_and_leave_the_old_verdict_alone(command, opt
     assert result.stdout == ""
     assert Path("out.json").read_text() == "before"
     assert not list(Path().glob(".out*"))
+
+
+@pytest.mark.parametrize("given", ["rows.csv", "policy.yaml", "link.csv"])
+def test_a_verdict_never_replaces_what_it_is_about(given):
+    Path("link.csv").symlink_to("rows.csv")
+    before = Path(given).read_bytes()
+    result = run("fairness", json_to=given)
+    assert result.exit_code == 2
+    assert f"--json: {given} is an input" in result.stderr
+    assert Path(given).read_bytes() == before
+
+
+def test_a_folder_in_place_of_the_rows_is_called_one():
+    Path("folder.csv").mkdir()
+    result = run("fairness", data="folder.csv")
+    assert (result.exit_code, "folder.csv: is a folder" in result.stderr) == (2, True)
 
 
 def test_a_missing_feature_of_the_model_is_named():

@@ -51,11 +51,11 @@ def test_data_under_the_same_root_are_named_from_the_folder(tmp_path, file):
 
 
 def test_options_are_taken(tmp_path, file):
-    options = ["--positive", "no", "--key", "spend", "--sensitive", "sex", "--sensitive", "churned"]
+    options = ["--positive", "no", "--key", "spend", "--sensitive", "sex"]
     result = run("churn", "--data", file, "--label", "churned", "--folder", tmp_path, *options)
     assert result.exit_code == 0, result.output
     data = load_folder(tmp_path / "churn").policy.data
-    assert (data.positive, data.key, data.sensitive) == ("no", "spend", ["sex", "churned"])
+    assert (data.positive, data.key, data.sensitive) == ("no", "spend", ["sex"])
 
 
 def test_a_folder_that_is_there_is_not_touched(tmp_path, file):

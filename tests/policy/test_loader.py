@@ -117,6 +117,7 @@ def test_bytes_that_are_no_text():
         ("[sex, [sex, race]]", "[[sex, race], [race, sex]]", "groups named twice: race*sex, sex*race"),
         ("[sex, [sex, race]]", "[[sex, sex]]", "gates.fairness.groups.0: named twice: sex"),
         ("[age, job]", "[age, income]", "the label and the key cannot be features: income"),
+        ("sensitive: [sex, race]", "sensitive: [sex, race, income]", 'the label "income" cannot be sensitive'),
         ("max_brier: 0.2", "max_brier: 0.2, stages: [50, 5, 100]", "stages must rise and end at 100"),
         ("min: 0.8", "min: .inf", "gates.performance.checks.0.min: must be a finite number, got inf"),
         ("min: 0.8", "min: 0.8, max: 0.7", "min 0.8 is above max 0.7"),

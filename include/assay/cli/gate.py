@@ -63,7 +63,7 @@ def contract(
 
     watch, mistakes, expectations = Stopwatch(), Mistakes(), None
     with mistakes.gathered():
-        check_target(json)
+        check_target(json, data, suite)
     with mistakes.gathered():
         column_names(data)
     with mistakes.gathered():
@@ -103,7 +103,7 @@ def performance(
     from assay.gates import performance as gate
 
     watch = Stopwatch()
-    mistakes, gates, policy_sha256 = _begin(json, policy, "performance")
+    mistakes, gates, policy_sha256 = _begin(json, policy, "performance", data)
     rows = Rows(data, [name for name in (label, score, champion_score) if name is not None], mistakes)
     (actual,) = rows.positive([label], positive)
     scores = rows.probabilities(score)
@@ -152,13 +152,15 @@ def fairness(
     from assay.policy import Fairness
 
     watch = Stopwatch()
-    mistakes, gates, policy_sha256 = _begin(json, policy, "fairness")
+    mistakes, gates, policy_sha256 = _begin(json, policy, "fairness", data)
     part = gates.fairness
     wanted = parse_groups(groups, mistakes) if groups is not None else part.groups if part is not None else []
     if part is not None and wanted:
         part = Fairness(**{**dict(part), "groups": wanted})
     by = list(dict.fromkeys(name for entry in wanted for name in ([entry] if isinstance(entry, str) else entry)))
     rows = Rows(data, [name for name in (label, prediction, score, *by) if name is not None], mistakes)
+    if prediction == label:
+        mistakes.add("--prediction", f'is the label "{label}" itself', "name the column with the model's decisions")
     actual, decided = rows.positive([label, prediction], positive)
     scores = None if score is None else rows.probabilities(score)
     columns = rows.groups(by)
@@ -195,7 +197,7 @@ def robustness(
     from assay.gates import robustness as gate
 
     watch = Stopwatch()
-    mistakes, gates, policy_sha256 = _begin(json, policy, "robustness")
+    mistakes, gates, policy_sha256 = _begin(json, policy, "robustness", data, model)
     onnx, features, own = _model(model, mistakes)
     rows = Rows(data, [label, *features], mistakes)
     (actual,) = rows.positive([label], own if positive is None else positive)
@@ -209,7 +211,7 @@ def robustness(
     _end("robustness", judgement, watch, data=data, target=json, policy_sha256=policy_sha256, model=onnx.digest)
 
 
-def _begin(target: str, policy: Path, gate: str) -> "tuple[Mistakes, PartialGates, str | None]":
+def _begin(target: str, policy: Path, gate: str, *inputs: Path) -> "tuple[Mistakes, PartialGates, str | None]":
     """Look at the target and the policy; what is wrong with them is kept for the one message."""
     from assay.cli.inputs import Mistakes
     from assay.cli.output import check_target
@@ -217,7 +219,7 @@ def _begin(target: str, policy: Path, gate: str) -> "tuple[Mistakes, PartialGate
 
     mistakes, gates, policy_sha256 = Mistakes(), PartialGates(), None
     with mistakes.gathered():
-        check_target(target)
+        check_target(target, policy, *inputs)
     with mistakes.gathered():
         gates, policy_sha256 = load_gates(policy)
         if getattr(gates, gate) is None:

@@ -90,7 +90,7 @@ class Rows:
             self._need_binary(found)
         else:
             self._need_shared(found, positive)
-        return [np.asarray(values == wanted, dtype=np.bool_) for values in words.values()]
+        return [np.asarray(values == wanted, dtype=np.bool_) for values in (words[name] for name in columns)]
 
     def probabilities(self, column: str) -> NDArray[np.float64]:
         """The column as numbers in [0, 1]."""

@@ -16,13 +16,13 @@ STANDARD_OUTPUT = "-"
 _COLOURS = {Outcome.PASS: "green", Outcome.INCONCLUSIVE: "yellow", Outcome.ERROR: "magenta", Outcome.FAIL: "red"}
 
 
-def check_target(target: str) -> None:
+def check_target(target: str, *inputs: Path) -> None:
     """Refuse a target that cannot be written, before any work is done.
 
     Raises
     ------
     UserError
-        When its folder does not exist or it is itself a folder.
+        When its folder does not exist, it is itself a folder, or it is one of the `inputs`.
     """
     if target == STANDARD_OUTPUT:
         return
@@ -31,6 +31,8 @@ def check_target(target: str) -> None:
         raise UserError("--json", [Problem(path="--json", message=f'"{target}" is no file name')])
     if not path.parent.is_dir():
         raise UserError("--json", [Problem(path="--json", message=f"there is no folder {path.parent}")])
+    if any(path.exists() and each.exists() and path.samefile(each) for each in inputs):
+        raise UserError("--json", [Problem(path="--json", message=f"{path} is an input; the verdict would replace it")])
 
 
 def answer(verdict: Verdict, target: str) -> NoReturn:

@@ -1,5 +1,6 @@
 """Data files as teams hand them over: CSV or Parquet. Every flaw is the user's to mend, and said at once."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ def column_names(path: Path) -> list[str]:
         names = _guarded(path, lambda: pq.read_schema(path).names)
     else:
         names = _guarded(path, lambda: _csv_stream(path).schema.names)
-    return list(names)
+    return _each_once(path, names)
 
 
 def check_against(table: "pa.Table", data: "Data", subject: str) -> None:
@@ -139,16 +140,22 @@ def _read(path: Path, columns: list[str] | None) -> "pa.Table":
     table = _guarded(path, lambda: reader(path, columns))
     if table.num_rows == 0:
         raise problem(str(path), "has no rows")
-    repeated = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
-    if repeated:
-        raise problem(str(path), f"names columns twice: {', '.join(repeated)}")
+    _each_once(path, table.column_names)
     return table
+
+
+def _each_once(path: Path, names: Sequence[str]) -> list[str]:
+    if repeated := sorted(name for name, times in Counter(names).items() if times > 1):
+        raise problem(str(path), f"names columns twice: {', '.join(repeated)}")
+    return list(names)
 
 
 def _reader(path: Path) -> Callable[[Path, list[str] | None], Any]:
     readers = {".csv": _read_csv, ".parquet": _read_parquet}
     if path.suffix.lower() not in readers:
         raise problem(str(path), "is neither .csv nor .parquet", "convert the file or rename it")
+    if path.is_dir():
+        raise problem(str(path), "is a folder, not a file")
     if not path.is_file():
         near = did_you_mean(path.name, [each.name for each in path.parent.glob("*")]) if path.parent.is_dir() else ""
         raise problem(str(path), "no such file", near if near.startswith("did") else "")

@@ -73,6 +73,8 @@ class Data(Part):
             raise ValueError(f"the label and the key cannot be features: {', '.join(sorted(clashes))}")
         if self.label == self.key:
             raise ValueError("label and key are the same column")
+        if self.label in self.sensitive:
+            raise ValueError(f'the label "{self.label}" cannot be sensitive: its groups would be its own classes')
         return self
 
     @property

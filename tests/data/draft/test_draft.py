@@ -182,7 +182,7 @@ def test_a_positive_class_that_never_occurs_is_refused(positive):
 
 
 def test_odd_names_read_back_as_they_are():
-    odd = ["yes", "null", "a: b", "#c", "é", "[d]", '"q"', "1e3", "-", "{x}"]
+    odd = ["yes", "null", "a: b", "#c", "é", "[d]", '"q"', "1e3", "-", "{x}", "😀", "\u2028\x85\ufeff", "a\nb\\"]
     table = pa.table({"id": [1, 2, 3], "sex": ["f", "m", "f"], "on": [0, 1, 1]} | {name: [1, 2, 2] for name in odd})
     roles = assign_roles(table, source="C:/my data/x.csv", label="on", key="id")
     files = draft_files(table, roles, "odd")

@@ -258,6 +258,22 @@ def test_a_full_disk_is_unavailable_and_nothing_stays(tmp_path, limit):
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+def test_sql_of_a_suite_reads_its_data_and_nothing_else(tmp_path, capsys):
+    (tmp_path / "secret.txt").write_text("secret")
+    queries = [
+        "SELECT * FROM {batch} WHERE n > 2",
+        f"SELECT content FROM read_text('{tmp_path}/secret.txt')",
+        f"COPY (SELECT 1) TO '{tmp_path}/written.csv'",
+    ]
+    _, checks = judged(
+        tmp_path, {"n": [1, 2]}, *(expectation("unexpected_rows_expectation", unexpected_rows_query=q) for q in queries)
+    )
+    assert [check.outcome for check in checks] == [Outcome.PASS, *[Outcome.ERROR] * 2]
+    assert "Permission" in checks[1].reason
+    assert not (tmp_path / "written.csv").exists()
+    assert capsys.readouterr().out == ""
+
+
 def test_great_expectations_still_needs_the_adapter(monkeypatch):
     """When this fails, Great Expectations keeps DuckDB connections open by itself: drop the adapter's list."""
     from great_expectations.execution_engine import sqlalchemy_execution_engine as engine

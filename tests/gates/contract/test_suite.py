@@ -38,6 +38,21 @@ def test_another_shape_is_refused(tmp_path, content):
         load_suite(write(tmp_path, content))
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[" * 200_000, "nested too deeply"),
+        ('{"expectations": [' + "9" * 5000 + "]}", "Exceeds the limit"),
+        ('{"expectations": [NaN]}', "NaN is not a number that JSON knows"),
+        ('{"name": "\\ud800", "expectations": []}', "surrogates not allowed"),
+    ],
+)
+def test_json_that_could_not_be_written_again_is_refused(tmp_path, content, said):
+    (tmp_path / "contract.json").write_text(content)
+    with pytest.raises(UserError, match=f"contract.json: cannot be read: .*{said}"):
+        load_suite(tmp_path / "contract.json")
+
+
 def test_a_missing_file_is_said(tmp_path):
     with pytest.raises(UserError, match="no such file"):
         load_suite(tmp_path / "contract.json")

@@ -173,10 +173,14 @@ def _distinct(column: Any) -> str:
 
 
 def _scalar(value: str | int | bool) -> str:
-    """A YAML scalar that reads back as the same value: JSON unless a plain word will do."""
+    """A YAML scalar that reads back as the same value: JSON unless a plain word will do.
+
+    JSON's own escapes for what lies beyond 16 bits are no YAML.
+    """
     if isinstance(value, str) and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_/.]*", value) and value.lower() not in _RESERVED:
         return value
-    return json.dumps(value)
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(each if each.isprintable() else f"\\U{ord(each):08X}" for each in text)
 
 
 def _rounded_up(value: float) -> float:

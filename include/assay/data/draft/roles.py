@@ -120,7 +120,10 @@ def _data(
             sensitive=list(groups),
         )
     except ValidationError as error:
-        found = [Problem(path=label, message=str(each["msg"])) for each in error.errors(include_url=False)]
+        found = [
+            Problem(path=label, message=str(each["msg"]).removeprefix("Value error, "))
+            for each in error.errors(include_url=False)
+        ]
         raise UserError("assay new", found) from None
 
 

@@ -6,12 +6,13 @@ index out of range*.
 """
 
 import glob
+import io
 import logging
 import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,11 @@ def great_expectations() -> Any:
     if "duckdb" not in known:
         vars(engine)["_PERSISTED_CONNECTION_DIALECTS"] = (*known, _Dialect("duckdb"))
     return gx
+
+
+def silence() -> redirect_stdout[io.StringIO]:
+    """Keep what Great Expectations prints off standard output, which may be where a verdict's JSON goes."""
+    return redirect_stdout(io.StringIO())
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,9 +91,23 @@ def open_batch(files: Sequence[Path]) -> Iterator[Batch]:
         try:
             asset = source.add_table_asset("data", table_name="data")
             batch = asset.add_batch_definition_whole_table("all").get_batch()
+            _confine(source.get_execution_engine(), files)
             yield Batch(gx_batch=batch, columns=columns, rows=rows)
         finally:
             source.get_execution_engine().close()
+
+
+def _confine(engine: Any, files: Sequence[Path]) -> None:
+    """Let queries read `files` and nothing else: an expectation may be SQL of its author's own."""
+    # the view names them as patterns
+    allowed = ", ".join(_quoted(name) for file in files for name in (str(file), glob.escape(str(file))))
+    with engine.get_connection() as connection:
+        for setting in (f"allowed_paths=[{allowed}]", "enable_external_access=false", "lock_configuration=true"):
+            connection.exec_driver_sql(f"SET {setting}")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _mount(database: Path, files: Sequence[Path]) -> tuple[list[str], int]:
@@ -97,7 +117,7 @@ def _mount(database: Path, files: Sequence[Path]) -> tuple[list[str], int]:
     subject = ", ".join(map(str, files)) or "data"
     _check(files, subject)
     # DuckDB reads [, ? and * in a name as a pattern
-    names = ", ".join("'" + glob.escape(str(file)).replace("'", "''") + "'" for file in files)
+    names = ", ".join(_quoted(glob.escape(str(file))) for file in files)
     if files[0].suffix.lower() == ".parquet":
         statement = f"CREATE VIEW data AS SELECT * FROM read_parquet([{names}])"  # noqa: S608 (names are escaped)
     else:

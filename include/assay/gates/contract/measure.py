@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.core import Limit, did_you_mean
-from assay.gates.contract.adapter import Batch, great_expectations, open_batch
+from assay.gates.contract.adapter import Batch, great_expectations, open_batch, silence
 from assay.gates.contract.evidence import SHOWN, ContractEvidence, Finding
 
 Entry = Mapping[str, Any]
@@ -67,14 +67,12 @@ def _validate(
     if not positions:
         return {}
     gx = great_expectations()
-    suite = gx.ExpectationSuite(
-        name="contract",
-        expectations=[
-            {"type": entries[p]["type"], "kwargs": dict(entries[p]["kwargs"]), "meta": {"position": p}}
-            for p in positions
-        ],
-    )
-    found = batch.gx_batch.validate(suite, result_format=_RESULT).results
+    expectations = [
+        {"type": entries[p]["type"], "kwargs": dict(entries[p]["kwargs"]), "meta": {"position": p}} for p in positions
+    ]
+    with silence():
+        suite = gx.ExpectationSuite(name="contract", expectations=expectations)
+        found = batch.gx_batch.validate(suite, result_format=_RESULT).results
     return {each.expectation_config.meta["position"]: each.to_json_dict() for each in found}
 
 

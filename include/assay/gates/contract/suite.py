@@ -54,13 +54,21 @@ def load_suite(path: Path) -> dict[str, Any]:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair can be read, but not be written again
     except FileNotFoundError:
         raise problem(str(path), "no such file") from None
     except json.JSONDecodeError as error:
         raise problem(str(path), f"line {error.lineno}, column {error.colno}: is not JSON: {error.msg}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except RecursionError:
+        raise problem(str(path), "cannot be read: it is nested too deeply") from None
+    except (OSError, ValueError) as error:
         raise problem(str(path), f"cannot be read: {error}") from None
+    return found
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a number that JSON knows")
 
 
 def _shape_problems(entry: Mapping[str, Any], where: str) -> list[Problem]:
@@ -83,7 +91,7 @@ def _shape_problems(entry: Mapping[str, Any], where: str) -> list[Problem]:
 
 def _argument_problems(entry: Mapping[str, Any], where: str) -> list[Problem]:
     """What Great Expectations itself says when it builds the expectation."""
-    from assay.gates.contract.adapter import great_expectations
+    from assay.gates.contract.adapter import great_expectations, silence
 
     great_expectations()
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
@@ -95,7 +103,8 @@ def _argument_problems(entry: Mapping[str, Any], where: str) -> list[Problem]:
         mend = mend if mend.startswith("did") else "see the Great Expectations gallery"
         return [Problem(path=f"{where}.type", message=f'unknown expectation "{entry["type"]}"', mend=mend)]
     try:
-        ExpectationConfiguration(type=entry["type"], kwargs=dict(entry.get("kwargs") or {})).to_domain_obj()
+        with silence():
+            ExpectationConfiguration(type=entry["type"], kwargs=dict(entry.get("kwargs") or {})).to_domain_obj()
     except Exception as error:  # pydantic v1's errors, and whatever validators of single expectations raise
         details = error.errors() if hasattr(error, "errors") else [{"loc": (), "msg": str(error)}]
         return [
