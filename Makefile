@@ -57,7 +57,7 @@ status: setup ## Show how each of them is (exit 1 unless all serve)
 	@$(BIN)/assay status
 
 test: setup ## Run every test
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 lint: setup ## Check style, format and types
 	@$(BIN)/ruff check

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.plugins_manager import AirflowPlugin
+
 from assay.governance.mount import LazyApp
 
 if TYPE_CHECKING:
@@ -12,8 +13,9 @@ if TYPE_CHECKING:
 def build() -> "FastAPI":
     """Make the application. Only the API server, at the first page, pays for these imports."""
     from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
-    from assay.governance.app import Reader, create_app
     from fastapi import HTTPException, Request
+
+    from assay.governance.app import Reader, create_app
 
     def reader(request: Request, user: GetUserDep) -> Reader:
         def may_read(model: str) -> bool:
