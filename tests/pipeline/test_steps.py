@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 from tests.pipeline.support import CHAIN, POLICY, data, gates_of, make_folder, make_run, walk
 
-from assay.core import UnavailableError, UserError
+from assay.core import Outcome, UnavailableError, UserError
 from assay.data import snapshots
 from assay.data.splits import holdout_mask
-from assay.pipeline import steps
+from assay.pipeline import approval, steps
 from assay.pipeline.run import GateFailed
 from assay.registry.client import connect
 from assay.registry.dossier import EvidenceError, find_dossier
@@ -126,6 +126,31 @@ def test_an_earlier_snapshot_can_be_asked_for(finished, settings):
     assert walked["training"]["sha256"] == handed["training"]["sha256"]  # same snapshot, seed and code
     with pytest.raises(UserError, match="no such snapshot"):
         walk(replace(run, run_key=run.run_key + "none", snapshot=f"{run.folder.policy.model}-{'0' * 16}"), "snapshot")
+
+
+def answer(user):
+    return {
+        "chosen_options": ["Approve"], "params_input": {}, "responded_at": "2026-01-02T03:04:05Z",
+        "responded_by_user": {"id": user, "name": user},
+    }  # fmt: skip
+
+
+def test_an_answer_counts_for_the_verdicts_that_were_shown(settings, tmp_path):
+    run = make_run(settings, make_folder(tmp_path), pinned=False)
+    walk(run)
+    subject, body = approval.question(replace(run))
+    assert subject == f"Approve {run.folder.policy.model} version 1?"
+    assert "| robustness | **PASS** |" in body
+    with pytest.raises(GateFailed, match="engineer asked for this run"):
+        approval.take_answer(replace(run), answer("engineer"))
+    walk(run, "robustness_gate")
+    with pytest.raises(EvidenceError, match="has judged again since the question was asked"):
+        approval.take_answer(replace(run), answer("reviewer"))
+    approval.question(replace(run))
+    assert approval.take_answer(replace(run), answer("reviewer")).outcome is Outcome.PASS
+    walk(run, "fairness_gate", "robustness_gate")
+    with pytest.raises(EvidenceError, match="approval: its verdict is older than that of fairness, robustness"):
+        replace(run).require("contract", *steps.GATES, "approval")
 
 
 def absent(folder):

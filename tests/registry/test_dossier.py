@@ -261,9 +261,22 @@ def test_the_latest_verdict_counts(dossier, before, after):
     filled(dossier, performance=before)
     dossier.append(verdict("performance", after))
     if after is Outcome.PASS:
-        assert dossier.require(GATES, SUBJECT)[1].attempt == 2
+        assert dossier.require(GATES[:2], SUBJECT)[1].attempt == 2
     else:
-        assert reasons(dossier) == ("performance: its verdict is FAIL",)
+        assert reasons(dossier, gates=GATES[:2]) == ("performance: its verdict is FAIL",)
+
+
+def test_what_was_judged_on_an_earlier_verdict_has_lost_its_ground(dossier):
+    filled(dossier)
+    dossier.append(verdict("performance"))
+    assert reasons(dossier) == ("fairness: its verdict is older than that of performance",)
+    dossier.append(verdict("contract", model=None))
+    assert reasons(dossier) == (
+        "performance: its verdict is older than that of contract",
+        "fairness: its verdict is older than that of contract, performance",
+    )
+    filled(dossier)
+    assert [each.attempt for each in dossier.require(GATES, SUBJECT)] == [3, 3, 2]
 
 
 def test_only_the_contract_may_be_judged_without_a_model(dossier):

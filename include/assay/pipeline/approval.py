@@ -6,10 +6,44 @@ from typing import Any
 
 from assay.core import Check, Judgement, Outcome, Verdict
 from assay.pipeline.run import Run
+from assay.pipeline.steps import GATES
+from assay.registry.dossier import EvidenceError
 
 APPROVE, REJECT = "Approve", "Reject"
 LONGEST_REASON = 500
 """Characters of a reason: more of them would push the verdicts out of the reviewer's sight."""
+
+_ASKED_ON = "assay.asked_on"
+
+
+def question(run: Run) -> tuple[str, str]:
+    """What a person is asked about a registered version: subject and body.
+
+    Raises
+    ------
+    EvidenceError
+        When a gate's verdict is missing, or belongs to something else.
+    """
+    verdicts = run.require("contract", *GATES)
+    version = run.dossier.tags()["assay.version"]
+    run.dossier.tag({_ASKED_ON: verdicts[-1].digest})
+    return f"Approve {run.folder.policy.model} version {version}?", body(run, verdicts, version)
+
+
+def take_answer(run: Run, event: Mapping[str, Any]) -> Verdict:
+    """Keep an answer in the dossier; it counts for the verdicts that the person was shown, and no others.
+
+    Raises
+    ------
+    EvidenceError
+        When a gate has judged again since the question was asked.
+    GateFailed
+        When the answer does not approve.
+    """
+    last = run.require("contract", *GATES)[-1]  # no gate's verdict is newer than this one
+    if run.dossier.tags().get(_ASKED_ON) != last.digest:
+        raise EvidenceError(["a gate has judged again since the question was asked; clear this task to ask anew"])
+    return run.decide("approval", lambda: judge_answer(run, event))
 
 
 def body(run: Run, verdicts: Sequence[Verdict], version: str) -> str:

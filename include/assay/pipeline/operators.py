@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator, BaseOperatorLink
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from assay.core import AssayError, Settings, UnavailableError
-from assay.pipeline.approval import body, judge_answer
+from assay.pipeline.approval import question, take_answer
 from assay.pipeline.trigger import RolloutTrigger
 
 if TYPE_CHECKING:
@@ -78,22 +78,14 @@ class ApprovalStep(ApprovalOperator):
 
     def execute(self, context: "Context") -> Any:
         """Show what has been measured and wait, without a worker, for an answer."""
-        from assay.pipeline.steps import GATES
-
         with told(self, context) as run:
-            verdicts = run.require("contract", *GATES)
-            version = run.dossier.tags()["assay.version"]
-            self.subject = f"Approve {self.model} version {version}?"
-            self.body = body(run, verdicts, version)
+            self.subject, self.body = question(run)
         return super().execute(context)
 
     def execute_complete(self, context: "Context", event: dict[str, Any]) -> Any:
         """Keep the answer in the dossier, then let it decide."""
-        from assay.pipeline.steps import GATES
-
         with told(self, context) as run:
-            run.require("contract", *GATES)
-            verdict = run.decide("approval", lambda: judge_answer(run, event))
+            verdict = take_answer(run, event)
         return {"verdict": verdict.digest, "reason": verdict.checks[0].reason}
 
 

@@ -120,12 +120,13 @@ class Dossier:
         return verdict
 
     def require(self, gates: Sequence[str], subject: Subject, *, reviewed: Collection[str] = ()) -> list[Verdict]:
-        """Check that every gate has passed for these very digests.
+        """Check that every gate has passed for these very digests, each on top of those before it.
 
         Parameters
         ----------
         gates
-            What must have been shown.
+            What must have been shown, in this order: a gate that was judged again leaves whatever
+            was judged on top of its earlier verdict, an approval above all, without a ground.
         subject
             What it must have been shown for; a verdict from before training names no model.
         reviewed
@@ -139,25 +140,22 @@ class Dossier:
         Raises
         ------
         EvidenceError
-            Listing every verdict that is missing, not good enough, or about something else.
+            Listing every verdict that is missing, not good enough, too old, or about something else.
         """
-        latest = {verdict.gate: verdict for verdict in self.verdicts()}
+        chain = self.verdicts()
+        last = {verdict.gate: position for position, verdict in enumerate(chain)}
         reasons = []
-        for gate in gates:
-            verdict = latest.get(gate)
-            if verdict is None:
+        for position, gate in enumerate(gates):
+            if gate not in last:
                 reasons.append(f"{gate}: no verdict")
                 continue
-            allowed = {Outcome.PASS} | ({Outcome.INCONCLUSIVE} if gate in reviewed else set())
-            if verdict.outcome not in allowed:
-                reasons.append(f"{gate}: its verdict is {verdict.outcome}")
-            for part in ("policy_sha256", "snapshot", "model"):
-                seen, wanted = getattr(verdict, part), getattr(subject, part)
-                if seen != wanted and not (part == "model" and seen is None and gate in BEFORE_TRAINING):
-                    reasons.append(f"{gate}: its verdict is about another {part}: {seen}, not {wanted}")
+            reasons += _doubts(chain[last[gate]], subject, inconclusive_goes_on=gate in reviewed)
+            newer = [before for before in gates[:position] if last.get(before, -1) > last[gate]]
+            if newer:
+                reasons.append(f"{gate}: its verdict is older than that of {', '.join(newer)}")
         if reasons:
             raise EvidenceError(reasons)
-        return [latest[gate] for gate in gates]
+        return [chain[last[gate]] for gate in gates]
 
 
 BEFORE_TRAINING = frozenset({"contract"})
@@ -252,6 +250,18 @@ def _experiment(client: "MlflowClient", model: str, *, create: bool) -> str | No
                 raise
             found = client.get_experiment_by_name(name)
     return None if found is None else str(found.experiment_id)
+
+
+def _doubts(verdict: Verdict, subject: Subject, *, inconclusive_goes_on: bool) -> list[str]:
+    """Why a verdict does not let `subject` through."""
+    gate, reasons = verdict.gate, []
+    if verdict.outcome is not Outcome.PASS and not (inconclusive_goes_on and verdict.outcome is Outcome.INCONCLUSIVE):
+        reasons.append(f"{gate}: its verdict is {verdict.outcome}")
+    for part in ("policy_sha256", "snapshot", "model"):
+        seen, wanted = getattr(verdict, part), getattr(subject, part)
+        if seen != wanted and not (part == "model" and seen is None and gate in BEFORE_TRAINING):
+            reasons.append(f"{gate}: its verdict is about another {part}: {seen}, not {wanted}")
+    return reasons
 
 
 def _chain(records: Mapping[str, bytes], head: str | None) -> list[Verdict]:
