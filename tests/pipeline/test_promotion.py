@@ -179,6 +179,8 @@ def test_the_next_champion_remembers_the_one_before(run, registered):
     assert (alias(run, "champion"), alias(run, "previous")) == (second, first)
     names = [check.name for check in following.dossier.verdicts()[-1].checks]
     assert names == ["rollout", "brier_against_champion", "error_rate"]
+    assert promotion.move(later(run))["champion"] == first  # a task cleared long after
+    assert (alias(run, "champion"), alias(run, "previous")) == (second, first)
 
 
 def test_bad_evidence_rolls_back_and_leaves_the_champion_alone(run):

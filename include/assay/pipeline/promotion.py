@@ -110,16 +110,18 @@ def _publish(run: Run, row: "RolloutRow", book: "Rollouts") -> dict[str, Any]:
     from assay.registry.versions import delete_alias, set_alias, tag_version
 
     promoted = row.state == "champion"
-    if promoted:
+    now = book.current(row.model)
+    serves = promoted and now is not None and now.champion == row.canary  # a task cleared later may find a successor
+    if serves:
         _wait_until_served(run.settings, row.model, row.version)
     try:
         verdict = _recorded(run, row) or run.decide("canary", lambda: _judgement(row, book))
     except GateFailed as failed:  # kept, and raised again once MLflow shows it
         verdict = failed.verdict
     tag_version(run.dossier, row.version, {"assay.rollout": row.state, "assay.verdict.canary": str(verdict.outcome)})
-    if promoted and row.champion is not None:
+    if serves and row.champion is not None:
         set_alias(run.dossier, PREVIOUS, row.champion.version)
-    if promoted:
+    if serves:
         set_alias(run.dossier, CHAMPION, row.version)
     delete_alias(run.dossier, CANARY, row.version)
     close_run(run.dossier, succeeded=promoted)
