@@ -63,14 +63,6 @@ def test_whatever_breaks_a_gate_is_kept_as_an_error_and_raised_as_it_was(run, er
     assert (kept.outcome, kept.checks[0].reason) == (Outcome.ERROR, reason)
 
 
-def test_a_refused_run_does_not_look_as_if_it_were_going_on(settings, tmp_path):
-    run = make_run(settings, make_folder(tmp_path))
-    walk(run, "snapshot")
-    with pytest.raises(GateFailed):
-        decide(run, lambda: judged(Outcome.FAIL))
-    assert run.dossier.client.get_run(run.dossier.run_id).info.status == "FAILED"
-
-
 def test_inconclusive_goes_to_a_person_where_the_policy_says_so(settings, tmp_path):
     fairness = {**POLICY["gates"]["fairness"], "on_inconclusive": "review"}
     run = make_run(settings, make_folder(tmp_path, gates={**POLICY["gates"], "fairness": fairness}))

@@ -5,9 +5,10 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.pipeline.support import CHAIN, POLICY, data, gates_of, make_folder, make_run, walk
+import yaml
+from tests.pipeline.support import CHAIN, POLICY, TRAIN, data, gates_of, make_folder, make_run, walk
 
-from assay.core import Outcome, UnavailableError, UserError
+from assay.core import Outcome, UnavailableError, UserError, code_version
 from assay.data import snapshots
 from assay.data.splits import holdout_mask
 from assay.pipeline import approval, steps
@@ -116,6 +117,35 @@ def test_a_repeated_snapshot_of_changed_data_needs_everything_shown_anew(setting
     with pytest.raises(EvidenceError, match="contract: its verdict is about another snapshot"):
         walk(run, "training")
     assert walk(run, *CHAIN[1:])["registration"] == {"version": 2}
+
+
+def test_a_run_is_not_repeated_under_another_policy(settings, tmp_path):
+    folder = make_folder(tmp_path)
+    begun = make_run(settings, folder)
+    walk(begun, "snapshot")
+    policy = folder / "policy.yaml"
+    policy.write_text(policy.read_text() + "\n# only a comment\n")
+    with pytest.raises(EvidenceError, match="policy_sha256 has changed since this run began; trigger a new run"):
+        walk(make_run(settings, folder), "snapshot")
+    assert begun.dossier.read("policy.yaml") == begun.folder.policy_bytes
+
+
+def test_a_champion_that_reads_a_dropped_feature_is_still_compared_with(settings, tmp_path, monkeypatch):
+    folder = make_folder(tmp_path)
+    before = make_run(settings, folder)
+    walk(before, *CHAIN[:3])
+    champion = before.onnx
+    policy = yaml.safe_load((folder / "policy.yaml").read_text())
+    policy["data"]["features"] = ["x"]
+    policy["gates"]["performance"]["champion"] = [{"metric": "auc", "margin": 0.5}]
+    (folder / "policy.yaml").write_text(yaml.safe_dump(policy))
+    (folder / "train.py").write_text(TRAIN.replace('("word", OneHotEncoder(handle_unknown="ignore"), ["word"]), ', ""))
+    code_version.cache_clear()  # as a new process would
+    after = make_run(settings, folder, run_key=before.run_key + "again")
+    monkeypatch.setattr(steps, "_champion", lambda _: champion)
+    walk(after, *CHAIN[:4])
+    assert list(replace(after).onnx.inputs) == ["x"]
+    assert [check.name for check in after.dossier.verdicts()[-1].checks] == ["auc", "auc_vs_champion"]
 
 
 def test_an_earlier_snapshot_can_be_asked_for(finished, settings):

@@ -1,7 +1,7 @@
 """The operators that carry Assay's steps in Airflow."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from assay.pipeline.run import Run
+    from assay.registry.dossier import Dossier
 
 
 class EvidenceLink(BaseOperatorLink):
@@ -133,20 +134,31 @@ class PromotionOperator(BaseOperator):
 @contextmanager
 def told(operator: Any, context: "Context") -> Iterator["Run"]:
     """Give a task its run, and tell Airflow what an error means: retry what broke, never what was refused."""
+    from assay.pipeline.run import GateErrored
+
+    dossier = None
     try:
         run = _run(operator.model, context, pinned=operator.pinned)
         try:
             yield run
         finally:
-            known = run.__dict__.get("dossier")  # asking for it here could raise and hide the real error
-            operator.dossier_id = known.run_id if known else None
+            dossier = run.__dict__.get("dossier")  # asking for it here could raise and hide the real error
+            operator.dossier_id = dossier.run_id if dossier else None
     except AssayError as error:
-        from assay.pipeline.run import GateErrored
-
         operator.log.error("%s", error)  # Airflow will say it once more, in front of a stack trace
         if isinstance(error, (UnavailableError, GateErrored)):
             raise AirflowException(str(error)) from error
+        _close(dossier)
         raise AirflowFailException(str(error)) from None
+
+
+def _close(dossier: "Dossier | None") -> None:
+    """Show in MLflow's list that a run was refused; a server that is away must not hide why it was."""
+    from assay.registry.lineage import close_run
+
+    if dossier is not None:
+        with suppress(UnavailableError):
+            close_run(dossier, succeeded=False)
 
 
 def _run(model: str, context: "Context", *, pinned: bool) -> "Run":

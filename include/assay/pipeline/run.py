@@ -1,7 +1,7 @@
 """One retraining run: what was asked for, and the evidence that each of its tasks stands on."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -22,13 +22,13 @@ from assay.core import (
 from assay.core.text import verdict_text
 from assay.policy import ModelFolder
 from assay.registry.dossier import POLICY, SNAPSHOT, Dossier, EvidenceError, find_dossier
-from assay.registry.lineage import close_run
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from assay.data.snapshots import Snapshot
     from assay.registry.candidates import Candidate
     from assay.training.onnx_model import OnnxModel
 
@@ -146,13 +146,17 @@ class Run:
         return self.dossier.require(gates, self.subject(trained=trained), reviewed=self.reviewed)
 
     @cached_property
-    def rows(self) -> "pa.Table":
-        """The snapshot's rows with the columns that the policy names, every file's digest checked."""
+    def opened(self) -> "Snapshot":
+        """The snapshot, every file's digest checked."""
         from assay.data.snapshots import open_snapshot
 
         model = self.folder.policy.model
-        opened = open_snapshot(root=self.settings.snapshots, model=model, snapshot_id=self.snapshot_id)
-        return opened.table(self.folder.policy.data.columns)
+        return open_snapshot(root=self.settings.snapshots, model=model, snapshot_id=self.snapshot_id)
+
+    @cached_property
+    def rows(self) -> "pa.Table":
+        """The snapshot's rows with the columns that the policy names."""
+        return self.opened.table(self.folder.policy.data.columns)
 
     @cached_property
     def held_out(self) -> "NDArray[np.bool_]":
@@ -162,12 +166,20 @@ class Run:
         data = self.folder.policy.data
         return holdout_mask(self.rows[data.key], data.holdout)
 
-    def holdout(self) -> tuple["pa.Table", "NDArray[np.bool_]"]:
-        """The held-out rows, and which of them are positive."""
+    def holdout(self, *, also: Iterable[str] = ()) -> tuple["pa.Table", "NDArray[np.bool_]"]:
+        """The held-out rows, and which of them are positive.
+
+        Parameters
+        ----------
+        also
+            Columns of the snapshot beside those that the policy names: a champion may read features
+            that the policy has dropped since.
+        """
         from assay.data.features import positives
 
-        rows = self.rows.filter(self.held_out)
         data = self.folder.policy.data
+        columns = [*data.columns, *(name for name in also if name not in data.columns)]
+        rows = (self.rows if columns == data.columns else self.opened.table(columns)).filter(self.held_out)
         return rows, positives(rows[data.label], data.positive)
 
     def decide(self, gate: str, judge: Callable[[], Judgement], *, trained: bool = True) -> Verdict:
@@ -195,7 +207,6 @@ class Run:
         if verdict.outcome is Outcome.INCONCLUSIVE and gate in self.reviewed:
             log.warning("%s gate: INCONCLUSIVE; the policy sends it to a person to decide", gate)
         elif verdict.outcome is not Outcome.PASS:
-            close_run(self.dossier, succeeded=False)
             raise GateFailed(verdict)
         return verdict
 

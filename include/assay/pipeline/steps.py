@@ -1,11 +1,14 @@
 """What the tasks from snapshot to registration do. Each may be killed at any instant and run again."""
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.core import Judgement, problem
 from assay.pipeline.run import CODE, LATEST, Run
 from assay.registry.dossier import POLICY, SNAPSHOT, open_dossier
+
+if TYPE_CHECKING:
+    from assay.training.onnx_model import OnnxModel
 
 log = logging.getLogger(__name__)
 
@@ -29,23 +32,21 @@ def snapshot(run: Run) -> dict[str, Any]:
         "assay.requester": run.requester or "(schedule)",
         "assay.reason": run.reason,
     }
-    dossier = open_dossier(run.settings, model=policy.model, run_key=run.run_key, facts=facts)
+    open_dossier(run.settings, model=policy.model, run_key=run.run_key, facts=facts)
+    dossier = run.dossier  # refuses a run that is repeated under another policy or other code
     dossier.store("policy.yaml", run.folder.policy_bytes)
-    dossier.tag(facts)  # a cleared and repeated run may meet changed data: what follows must be about this
+    dossier.tag({SNAPSHOT: taken.id})  # a repeated run may meet changed data: what follows must be about this
     log.info("snapshot %s: %s rows", taken.id, f"{taken.rows:,}")
-    # read back as the tasks after this one will, which also gives this task its link to the evidence
-    return {"snapshot": taken.id, "rows": taken.rows, "dossier": run.dossier.run_id}
+    return {"snapshot": taken.id, "rows": taken.rows, "dossier": dossier.run_id}
 
 
 def data_validation(run: Run) -> dict[str, Any]:
     """Hold the snapshot to its data contract."""
-    from assay.data.snapshots import open_snapshot
     from assay.gates import contract
 
     def judge() -> Judgement:
         suite = contract.load_suite(run.folder.contract)
-        opened = open_snapshot(root=run.settings.snapshots, model=run.folder.policy.model, snapshot_id=run.snapshot_id)
-        return contract.judge(contract.measure(files=opened.files(), suite=suite))
+        return contract.judge(contract.measure(files=run.opened.files(), suite=suite))
 
     verdict = run.decide("contract", judge, trained=False)
     return {"verdict": verdict.digest}
@@ -120,9 +121,9 @@ def performance_gate(run: Run) -> dict[str, Any]:
     run.require("contract")
 
     def judge() -> Judgement:
-        rows, label = run.holdout()
         policy = run.folder.policy.gates.performance
-        champion = _champion(run)
+        champion = _champion(run) if policy.champion else None
+        rows, label = run.holdout(also=champion.inputs if champion else ())
         evidence = performance.measure(
             label=label,
             score=run.onnx.score(model_inputs(rows, run.onnx.inputs)),
@@ -195,7 +196,7 @@ def registration(run: Run) -> dict[str, Any]:
     return {"version": version}
 
 
-def _champion(run: Run) -> Any:
+def _champion(run: Run) -> "OnnxModel | None":
     """The model that serves now, its bytes checked; None where there is none."""
     from assay.pipeline.promotion import rollouts
     from assay.registry.artifacts import fetch_artifact
