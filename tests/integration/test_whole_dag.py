@@ -160,7 +160,7 @@ def test_the_reviewer_saw_every_gate(first):
     for gate in GATES[:4]:
         assert f"| {gate} |" in shown["body"]
     assert "INCONCLUSIVE" in shown["body"]  # small groups: the policy sends them to a person
-    assert "dag_test" in shown["body"]
+    assert r"asked for by **dag\_test**" in shown["body"]  # who asked; escaped, for it is shown as Markdown
 
 
 def test_the_dossier_is_one_chain_over_one_set_of_digests(installation, first):
