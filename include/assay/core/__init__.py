@@ -3,7 +3,7 @@
 from assay.core.canonical import canonical_json, sha256_bytes, sha256_file, sha256_json, sha256_tree
 from assay.core.clock import Stopwatch, utc_now
 from assay.core.errors import AssayError, Problem, UnavailableError, UserError, did_you_mean, problem
-from assay.core.judge import describe_limit, judge_interval
+from assay.core.judge import describe_estimate, describe_limit, judge_interval
 from assay.core.outcome import EXIT_CODES, Outcome, worst
 from assay.core.settings import Settings, code_version
 from assay.core.verdict import (
@@ -42,6 +42,7 @@ __all__ = [
     "canonical_json",
     "code_version",
     "decide",
+    "describe_estimate",
     "describe_limit",
     "did_you_mean",
     "judge_interval",

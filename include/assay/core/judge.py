@@ -28,7 +28,7 @@ def judge_interval(
     if not low <= high:  # also catches NaN, which must never pass
         return Outcome.INCONCLUSIVE, "the interval is undefined"
     allowed = describe_limit(limit)
-    shown = f"{estimate:.4g} [{low:.4g}, {high:.4g}]"
+    shown = describe_estimate(estimate, interval)
     if limit.min is not None and high < limit.min:
         return Outcome.FAIL, f"{shown} lies below {allowed}"
     if limit.max is not None and low > limit.max:
@@ -36,6 +36,17 @@ def judge_interval(
     if (limit.min is None or low >= limit.min) and (limit.max is None or high <= limit.max):
         return Outcome.PASS, f"{shown} lies within {allowed}"
     return Outcome.INCONCLUSIVE, f"{shown} crosses {allowed}: this much data cannot tell"
+
+
+def describe_estimate(estimate: float, interval: tuple[float, float] | None) -> str:
+    """An estimate with its interval, if it has one.
+
+    Examples
+    --------
+    >>> describe_estimate(0.05, (0.02, 0.08))
+    '0.05 [0.02, 0.08]'
+    """
+    return f"{estimate:.4g}" + ("" if interval is None else f" [{interval[0]:.4g}, {interval[1]:.4g}]")
 
 
 def describe_limit(limit: Limit) -> str:

@@ -13,6 +13,11 @@ class Outcome(StrEnum):
     FAIL = "FAIL"
 
     @property
+    def rank(self) -> int:
+        """0 for the best outcome; the worse, the higher."""
+        return _RANK[self]
+
+    @property
     def exit_code(self) -> int:
         """The process exit code of a gate command with this outcome."""
         return EXIT_CODES[self]
@@ -34,4 +39,4 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
     >>> worst([])
     <Outcome.INCONCLUSIVE: 'INCONCLUSIVE'>
     """
-    return max(outcomes, key=_RANK.__getitem__, default=Outcome.INCONCLUSIVE)
+    return max(outcomes, key=lambda outcome: outcome.rank, default=Outcome.INCONCLUSIVE)

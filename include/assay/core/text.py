@@ -3,14 +3,13 @@
 import textwrap
 from collections.abc import Sequence
 
-from assay.core.outcome import Outcome
+from assay.core.judge import describe_estimate
 from assay.core.verdict import Check, Limit, Verdict
 
 _HEADER = ("outcome", "check", "estimate [low, high]", "limit", "n", "reason")
 _GAP = "  "
 _NARROWEST = 30
 _SEVERITIES = ("info", "warning", "critical")
-_RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 
 
 def verdict_text(verdict: Verdict, *, width: int = 140) -> str:
@@ -30,7 +29,7 @@ def verdict_text(verdict: Verdict, *, width: int = 140) -> str:
     Intervals of one gate hold together with 95 % confidence.
     """
     lines = [f"{verdict.gate} gate: {verdict.outcome} (attempt {verdict.attempt}, {verdict.seconds:g} s)"]
-    checks = sorted(verdict.checks, key=lambda c: (-_RANK[c.outcome], -_SEVERITIES.index(c.severity)))
+    checks = sorted(verdict.checks, key=lambda c: (-c.outcome.rank, -_SEVERITIES.index(c.severity)))
     lines += _table([_HEADER, *map(_row, checks)], width) if checks else ["nothing was checked"]
     levels = sorted({check.confidence for check in checks if check.confidence is not None})
     lines += [f"Intervals of one gate hold together with {100 * level:g} % confidence." for level in levels]
@@ -56,12 +55,7 @@ def _row(check: Check) -> tuple[str, ...]:
 
 
 def _estimate(check: Check) -> str:
-    if check.estimate is None:
-        return "-"
-    if check.interval is None:
-        return f"{check.estimate:.4g}"
-    low, high = check.interval
-    return f"{check.estimate:.4g} [{low:.4g}, {high:.4g}]"
+    return "-" if check.estimate is None else describe_estimate(check.estimate, check.interval)
 
 
 def _limit(limit: Limit | None) -> str:

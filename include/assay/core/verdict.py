@@ -175,6 +175,11 @@ class Verdict:
         return replace(self, attempt=attempt, previous=previous)
 
     @property
+    def passed(self) -> int:
+        """How many of its checks pass."""
+        return sum(check.outcome is Outcome.PASS for check in self.checks)
+
+    @property
     def worst_check(self) -> Check | None:
         """The check that a reader should see first.
 
@@ -229,7 +234,7 @@ def decide(checks: Sequence[Check]) -> Outcome:
 def _urgency(check: Check) -> tuple[bool, int, bool, float]:
     critical = check.severity == "critical"
     decided = critical and check.outcome is not Outcome.PASS
-    return decided, list(Outcome).index(check.outcome), critical, -_room(check)
+    return decided, check.outcome.rank, critical, -_room(check)
 
 
 def _room(check: Check) -> float:

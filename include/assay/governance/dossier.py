@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from assay.core import Check, GroupMetrics, Outcome, UserError, Verdict, sha256_bytes
+from assay.core import Check, GroupMetrics, UserError, Verdict, sha256_bytes
 from assay.governance.figures import Picture, Scale, picture, scale_of
 from assay.governance.words import GATES, TASKS
 from assay.policy import Policy, parse_policy
@@ -12,7 +12,6 @@ from assay.registry.dossier import BEFORE_TRAINING, Dossier
 from assay.registry.summaries import Summary, summarise
 
 _POLICY = "policy.yaml"
-_RANK = {outcome: rank for rank, outcome in enumerate(Outcome)}
 _SEVERITY = {"info": 0, "warning": 1, "critical": 2}
 
 
@@ -146,7 +145,7 @@ def _elsewhere(verdict: Verdict, facts: Mapping[str, str]) -> Iterator[str]:
 
 
 def _worst_first(check: Check) -> tuple[int, int]:
-    return -_SEVERITY[check.severity], -_RANK[check.outcome]
+    return -_SEVERITY[check.severity], -check.outcome.rank
 
 
 def _families(checks: Sequence[Check]) -> list[Family]:

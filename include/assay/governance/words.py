@@ -103,7 +103,7 @@ def summary(verdict: Verdict) -> str:
         return "Nothing was checked, so nothing is shown."
     if len(verdict.checks) == 1:
         return _sentence(check.reason)
-    passed = sum(each.outcome is Outcome.PASS for each in verdict.checks)
+    passed = verdict.passed
     if passed == len(verdict.checks):
         return f"All {passed} checks pass."
     counted = f"{passed} of {len(verdict.checks)} checks pass"

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from assay.core import Check, Judgement, Outcome, Verdict
+from assay.core import Check, Judgement, Outcome, Verdict, describe_estimate
 from assay.pipeline.run import Run
 from assay.pipeline.steps import GATES
 from assay.registry.dossier import EvidenceError
@@ -100,14 +100,11 @@ def _judgement(outcome: Outcome, reason: str) -> Judgement:
 
 def _row(verdict: Verdict) -> str:
     check = verdict.worst_check
-    passed = sum(each.outcome is Outcome.PASS for each in verdict.checks)
-    counts = f"{passed} of {len(verdict.checks)} pass"
+    counts = f"{verdict.passed} of {len(verdict.checks)} pass"
     head = f"| {verdict.gate} | **{verdict.outcome}** | {counts} |"
     if check is None:
         return f"{head} | | |"
-    estimate = "" if check.estimate is None else f"{check.estimate:.4g}"
-    if check.interval is not None:
-        estimate += f" [{check.interval[0]:.4g}, {check.interval[1]:.4g}]"
+    estimate = "" if check.estimate is None else describe_estimate(check.estimate, check.interval)
     bounds = [] if check.limit is None else [("≥", check.limit.min), ("≤", check.limit.max)]
     limit = " ".join(f"{sign} {bound:g}" for sign, bound in bounds if bound is not None)
     return f"{head} {_name(check)} | {estimate} | {limit} |"
