@@ -9,7 +9,7 @@ from assay.core import Settings, UserError
 from assay.governance.words import GATES
 from assay.policy import Policy, load_folder, model_folders
 from assay.registry.summaries import Summary, list_dossiers
-from assay.rollout import Deployment, Move, Rollouts, create_tables, open_database
+from assay.rollout import Deployment, Move, Rollouts
 
 SHOWN = 30
 """How many runs and moves a page shows, the latest ones."""
@@ -97,6 +97,4 @@ def _policy(settings: Settings, name: str) -> Policy | None:
 
 @lru_cache(maxsize=4)
 def _rollouts(operations_db: str) -> Rollouts:
-    engine = open_database(operations_db)
-    create_tables(engine)
-    return Rollouts(engine)
+    return Rollouts.open(operations_db)

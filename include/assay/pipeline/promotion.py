@@ -24,12 +24,9 @@ _GATEWAY_PATIENCE = 60.0  # seconds for the gateway to serve a promoted version;
 @cache
 def rollouts(settings: Settings) -> "Rollouts":
     """The rollouts in the operations database, its tables made if need be."""
-    from assay.rollout.database import create_tables, open_database
     from assay.rollout.rollouts import Rollouts
 
-    engine = open_database(settings.operations_db)
-    create_tables(engine)
-    return Rollouts(engine)
+    return Rollouts.open(settings.operations_db)
 
 
 def begin(run: Run) -> "RolloutRow":

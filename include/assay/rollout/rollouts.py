@@ -9,7 +9,7 @@ from sqlalchemy import Engine, select
 
 from assay.core import problem, utc_now
 from assay.policy import Rollout as Limits
-from assay.rollout.database import reading, writing
+from assay.rollout.database import create_tables, open_database, reading, writing
 from assay.rollout.evidence import read_evidence
 from assay.rollout.judge import Assessment, Decision, judge
 from assay.rollout.records import ACTIVE, Deployment, IllegalMoveError, ModelRef, Move, RolloutRow
@@ -20,7 +20,6 @@ from assay.rollout.store import (
     get_rollout,
     lock_deployment,
     prepare_move,
-    rollout_row,
     start_rollout,
     widen_rollout,
 )
@@ -45,6 +44,19 @@ class Rollouts:
 
     engine: Engine
     clock: Callable[[], str] = utc_now
+
+    @classmethod
+    def open(cls, url: str) -> "Rollouts":
+        """The rollouts in the operations database at `url`, whose tables are made where they are not there.
+
+        Raises
+        ------
+        UserError, UnavailableError
+            As `open_database` and `create_tables`.
+        """
+        engine = open_database(url)
+        create_tables(engine)
+        return cls(engine)
 
     def begin(self, *, ref: ModelRef, run_key: str, policy: Limits) -> RolloutRow:
         """Begin a version's rollout in shadow; a running rollout of the model is rolled back first.
@@ -106,12 +118,6 @@ class Rollouts:
         """The rollout that a run began; None when it began none."""
         with reading(self.engine) as connection:
             return find_rollout(connection, ROLLOUT.c.run_key == run_key)
-
-    def of_model(self, model: str) -> list[RolloutRow]:
-        """Every rollout of `model`, oldest first."""
-        with reading(self.engine) as connection:
-            rows = connection.execute(select(ROLLOUT).where(ROLLOUT.c.model == model).order_by(ROLLOUT.c.id))
-            return [rollout_row(row) for row in rows]
 
     def history(self, model: str) -> list[Move]:
         """Every move of `model`, oldest first."""

@@ -24,8 +24,6 @@ from assay.rollout import (
     ModelRef,
     Request,
     Rollouts,
-    create_tables,
-    open_database,
     record_labels,
 )
 from assay.serving.artifacts import Artifacts
@@ -121,10 +119,10 @@ def create_app(settings: Settings, *, token: str, refresh_seconds: float = 1.0) 
     """
     if not token.strip():
         raise problem("ASSAY_GATEWAY_TOKEN", "is not set", "every caller must show it; make one and set it")
-    engine = open_database(settings.operations_db)
-    create_tables(engine)
+    rollouts = Rollouts.open(settings.operations_db)
+    engine = rollouts.engine
     artifacts = Artifacts(settings.home / "gateway" / "models", settings.tracking_uri)
-    fleet = Fleet(Rollouts(engine), artifacts, seconds=refresh_seconds)
+    fleet = Fleet(rollouts, artifacts, seconds=refresh_seconds)
     writer = LogWriter(engine)
     gateway = Gateway(engine, fleet, writer)
 
