@@ -13,7 +13,6 @@ from assay.core import UnavailableError, UserError, sha256_file
 from assay.data import snapshots
 from assay.data.content import canonical_table, content_digest
 from assay.data.snapshots import create_snapshot, list_snapshots, open_snapshot
-from assay.data.splits import holdout_mask
 from assay.policy import Data
 
 DATA = Data(source="x", key="id", label="y", positive="yes", features=["a"], sensitive=["sex"])
@@ -40,7 +39,6 @@ def test_a_snapshot_holds_every_column_and_row_in_order(tmp_path):
     assert snapshot.table().equals(GOOD)
     assert snapshot.table(["sex", "id"]).equals(GOOD.select(["sex", "id"]))
     assert all(path.is_absolute() for path in snapshot.files())
-    assert snapshot.split(key="id", share=0.4).tolist() == holdout_mask(GOOD["id"], 0.4).tolist()
 
 
 def test_the_manifest_pins_source_and_files(tmp_path):

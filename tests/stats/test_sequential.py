@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
-from assay.stats.sequential import confidence_sequence, empirical_bernstein_sequence, mean_bounds
+from assay.stats.sequential import confidence_sequence, mean_bounds
 
 ALPHA = 0.1
 RUNS = 300
@@ -28,16 +28,9 @@ def crossings(bounds, stream, mean, low):
 
 
 @pytest.mark.parametrize("name", STREAMS)
-@pytest.mark.parametrize("sequence", [confidence_sequence, empirical_bernstein_sequence])
-def test_the_mean_is_missed_at_any_look_with_probability_at_most_alpha(name, sequence):
-    if sequence is confidence_sequence:  # running intersections: the last bounds miss if any did
-
-        def bounds(values, low):
-            return mean_bounds(values, low=low, high=1.0, alpha=ALPHA)[1:]
-    else:
-
-        def bounds(values, low):
-            return sequence(values, low=low, high=1.0, alpha=ALPHA)
+def test_the_mean_is_missed_at_any_look_with_probability_at_most_alpha(name):
+    def bounds(values, low):  # running intersections: the last bounds miss if any did
+        return mean_bounds(values, low=low, high=1.0, alpha=ALPHA)[1:]
 
     crossed = crossings(bounds, *STREAMS[name])
     assert binomtest(crossed, RUNS, ALPHA, alternative="greater").pvalue > 1e-3
@@ -58,8 +51,6 @@ def test_quiet_streams_are_known_well_after_500_observations():
     values = np.clip(np.random.default_rng(1).normal(0, 0.05, 500), -1, 1)
     _, lower, upper = mean_bounds(values, low=-1.0, high=1.0, alpha=0.025)
     assert upper - lower < 0.03
-    wide_lower, wide_upper = empirical_bernstein_sequence(values, low=-1.0, high=1.0, alpha=0.025)
-    assert upper - lower < 0.5 * (wide_upper[-1] - wide_lower[-1])
 
 
 def test_more_data_narrows_the_interval_around_the_mean():
@@ -115,6 +106,6 @@ def test_no_observation_says_nothing():
     ],
 )
 def test_impossible_input_is_refused(values, low, high, alpha, said):
-    for function in (mean_bounds, confidence_sequence, empirical_bernstein_sequence):
+    for function in (mean_bounds, confidence_sequence):
         with pytest.raises(ValueError, match=said):
             function(values, low=low, high=high, alpha=alpha)

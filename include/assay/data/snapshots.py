@@ -15,13 +15,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from assay.core import Problem, UnavailableError, UserError, did_you_mean, problem, sha256_file, utc_now
 from assay.data.content import canonical_table, content_digest, schema_of
 from assay.data.sources import check_against, read_table
-from assay.data.splits import holdout_mask
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,10 +76,6 @@ class Snapshot:
                 self.id, [Problem(path=n, message="no such column", mend=did_you_mean(n, known)) for n in absent]
             )
         return _reaching(f"reading {self.id}", lambda: _read_files(self.files(), list(columns or known)))
-
-    def split(self, *, key: str, share: float) -> NDArray[np.bool_]:
-        """True for the rows that are held out; see `holdout_mask`."""
-        return holdout_mask(self.table([key])[key], share)
 
 
 def create_snapshot(*, source: Path, data: "Data", model: str, root: str) -> Snapshot:

@@ -89,34 +89,6 @@ def mean_bounds(values: ArrayLike, *, low: float, high: float, alpha: float) -> 
     return low + span * float(unit.mean()), low + span * lower, low + span * upper
 
 
-def empirical_bernstein_sequence(values: ArrayLike, *, low: float, high: float, alpha: float) -> tuple[Floats, Floats]:
-    """Bound the mean after every observation in closed form: wider than betting, but one pass.
-
-    Parameters and returns are those of `confidence_sequence`.
-
-    References
-    ----------
-    Waudby-Smith and Ramdas (2023), Theorem 2: the predictable plug-in empirical-Bernstein sequence.
-
-    Examples
-    --------
-    >>> lower, upper = empirical_bernstein_sequence([0.5] * 500, low=0.0, high=1.0, alpha=0.05)
-    >>> bool(0.45 < lower[-1] < 0.5 < upper[-1] < 0.55)
-    True
-    """
-    unit, span = _to_unit(values, low, high, alpha)
-    stakes = np.minimum(_stakes(unit, alpha), 0.5)
-    before = np.concatenate(([0.5], _plug_in_mean(unit)[:-1]))
-    variance = 4 * (unit - before) ** 2
-    psi = (-np.log1p(-stakes) - stakes) / 4
-    total = np.cumsum(stakes)
-    centre = np.cumsum(stakes * unit) / total
-    radius = (np.log(2 / alpha) + np.cumsum(variance * psi)) / total
-    lower = np.maximum.accumulate(np.maximum(centre - radius, 0))
-    upper = np.minimum.accumulate(np.minimum(centre + radius, 1))
-    return low + span * lower, low + span * upper
-
-
 def _to_unit(values: ArrayLike, low: float, high: float, alpha: float) -> tuple[Floats, float]:
     if not (np.isfinite(low) and np.isfinite(high) and low < high):
         raise ValueError(f"low must be below high and both finite, got {low} and {high}")
