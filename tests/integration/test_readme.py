@@ -45,9 +45,21 @@ def ran(tmp_path_factory):
                     ["bash", "-c", command], cwd=clone, env=environment, capture_output=True, text=True, check=False
                 )
                 results[command] = (done.returncode, done.stdout, done.stderr)
+        results["docs/gateway.md"] = ask_the_gateway(clone, environment)
     finally:
         subprocess.run(["bash", "-c", "make down"], cwd=clone, env=environment, capture_output=True, check=False)
     return clone, results
+
+
+def ask_the_gateway(clone: Path, environment: dict[str, str]) -> tuple[int, str, str]:
+    """Run docs/gateway.md's script as it stands, at the port where this gateway listens."""
+    [script] = re.findall(r"^```sh\n(.*?)^```", (ROOT / "docs" / "gateway.md").read_text(), re.MULTILINE | re.DOTALL)
+    port = json.loads((clone / ".assay" / "stack.json").read_text())["ports"]["gateway"]
+    script = "set -euo pipefail\n" + script.replace("http://127.0.0.1:8010", f"http://127.0.0.1:{port}")
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=clone, env=environment, capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
 
 
 def found(ran, part: str) -> tuple[int, str, str]:
@@ -66,6 +78,20 @@ def test_the_demo_ends_with_the_version_that_serves(ran):
     assert "income version 1" in out
     assert re.search(r"the gateway serves\W+version 1 \(", out)
     assert "answered “Approve income version 1?” with Approve (the demo speaks for the reviewer)" in out
+
+
+def test_the_gateway_answers_as_its_page_says(ran):
+    _, out, _ = found(ran, "docs/gateway.md")
+    decoder, answers, rest = json.JSONDecoder(), [], out.strip()
+    while rest:
+        answer, end = decoder.raw_decode(rest)
+        answers.append(answer)
+        rest = rest[end:].lstrip()
+    deployment, scored, labelled = answers
+    assert deployment["champion"]["version"] == 1
+    assert [prediction["label"] for prediction in scored["predictions"]] == [">50K", "<=50K"]
+    assert {row["version"] for row in scored["assay"]["rows"]} == {1}
+    assert labelled == {"accepted": 2, "repeated": 0}
 
 
 def test_no_password_is_in_what_a_log_would_keep(ran):
