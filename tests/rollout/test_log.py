@@ -1,9 +1,10 @@
 """The log: each request once, labels all or none."""
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
+from tests.rollout.support import LIMITS, ref
 
-from assay.rollout import Label, LabelsRefusedError, Prediction, Recorded, Request, record, record_labels
+from assay.rollout import Label, LabelsRefusedError, Prediction, Recorded, Request, Rollouts, record, record_labels
 from assay.rollout.database import reading
 from assay.rollout.tables import LABEL, PREDICTION
 
@@ -72,3 +73,30 @@ def test_more_labels_than_a_statement_has_parameters(rollouts):
     record(rollouts.engine, requests)
     labels = [Label(request_id=each.request_id, row=0, label=1) for each in requests]
     assert record_labels(rollouts.engine, "income", labels, at=AT) == (1_200, 0)
+
+
+def test_no_look_reads_a_whole_table_of_the_log(tmp_path):
+    rollouts = Rollouts.open(f"sqlite:///{tmp_path / 'operations.db'}")
+    looks = []
+
+    def note(_connection, _cursor, statement, parameters, *_):
+        if statement.startswith("SELECT"):
+            looks.append((statement, parameters))
+
+    event.listen(rollouts.engine, "before_cursor_execute", note)
+    row = rollouts.begin(ref=ref(1), run_key="run", policy=LIMITS)
+    record(rollouts.engine, [request("r"), request("s", model="churn")])
+    record_labels(rollouts.engine, "income", [Label(request_id="r", row=0, label=1)], at=AT)
+    rollouts.assess(row.id)
+    event.remove(rollouts.engine, "before_cursor_execute", note)
+    with rollouts.engine.connect() as connection:
+        plans = [
+            step.detail
+            for statement, parameters in looks
+            for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+        ]
+    assert {"request", "prediction", "label"} <= {word for plan in plans for word in plan.split()}
+    scans = [
+        plan for plan in plans if plan.startswith(("SCAN request", "SCAN prediction", "SCAN label", "SCAN canary"))
+    ]
+    assert scans == []

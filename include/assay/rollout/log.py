@@ -165,7 +165,7 @@ def record_labels(engine: Engine, model: str, labels: Sequence[Label], *, at: st
 
 def _record(engine: Engine, requests: Sequence[Request]) -> list[Recorded]:
     with writing(engine) as connection:
-        standing = _standing(connection, {each.request_id for each in requests})
+        standing = _standing(connection, requests)
         new: list[Request] = []
         for each in requests:
             key = (each.model, each.request_id)
@@ -179,12 +179,13 @@ def _record(engine: Engine, requests: Sequence[Request]) -> list[Recorded]:
     return [standing[each.model, each.request_id] for each in requests]
 
 
-def _standing(connection: Connection, ids: set[str]) -> dict[tuple[str, str], Recorded]:
+def _standing(connection: Connection, requests: Sequence[Request]) -> dict[tuple[str, str], Recorded]:
     columns = REQUEST.c
+    models = {each.model for each in requests}  # the key's first part: without it every look would read the whole log
     return {
         (row.model, row.request_id): Recorded(body_sha256=row.body_sha256, status=row.status, answer=row.answer)
-        for some in _batches(ids)
-        for row in connection.execute(select(REQUEST).where(columns.request_id.in_(some)))
+        for some in _batches({each.request_id for each in requests})
+        for row in connection.execute(select(REQUEST).where(columns.model.in_(models), columns.request_id.in_(some)))
     }
 
 
