@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.core import UserError
-from assay.data.features import MISSING, encode, kinds, model_inputs, positives, training_frame
+from assay.core import MISSING, UserError
+from assay.data.features import encode, kinds, model_inputs, positives, training_frame
 
 numbers = st.lists(
     st.none() | st.integers(-(2**62), 2**62) | st.floats(-1e30, 1e30, allow_nan=False), min_size=1, max_size=30

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from assay.core import Outcome, UserError, problem
-from assay.gates import MISSING
+from assay.core import MISSING, Outcome, UserError, problem
 from assay.gates.robustness import DAMAGES, judge, measure
 from assay.gates.robustness.damage import NoTargetError
 from assay.policy import Robustness, RobustnessCheck

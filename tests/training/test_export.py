@@ -23,8 +23,7 @@ from sklearn.preprocessing import (
 )
 from threadpoolctl import threadpool_limits
 
-from assay.core import UserError, settings
-from assay.data.features import MISSING
+from assay.core import MISSING, UserError, settings
 from assay.training.export import PARITY, check_parity, export
 from assay.training.onnx_model import OnnxModel
 

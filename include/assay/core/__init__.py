@@ -1,6 +1,7 @@
 """The words everything else is said in. Standard library only; imports no other room."""
 
 from assay.core.canonical import canonical_json, sha256_bytes, sha256_file, sha256_json, sha256_tree
+from assay.core.cells import MISSING
 from assay.core.clock import Stopwatch, utc_now
 from assay.core.errors import AssayError, Problem, UnavailableError, UserError, did_you_mean, problem
 from assay.core.judge import describe_estimate, describe_limit, judge_interval
@@ -22,6 +23,7 @@ from assay.core.verdict import (
 
 __all__ = [
     "EXIT_CODES",
+    "MISSING",
     "AssayError",
     "Check",
     "Group",

@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.core import Problem, UserError, did_you_mean
+from assay.core import MISSING, Problem, UserError, did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
 Kind = Literal["number", "text"]
-
-MISSING = "(missing)"
-"""What a model reads in a text column where there is no value."""
 
 _LARGEST = float(np.finfo(np.float32).max)
 

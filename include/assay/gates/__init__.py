@@ -13,9 +13,6 @@ from numpy.typing import NDArray
 
 from assay.core import Problem, UserError
 
-MISSING = "(missing)"
-"""How a cell without a value reads, in a text column and as the name of a group."""
-
 
 def each_confidence(confidence: float, checks: int) -> float:
     """Level of each single interval such that `checks` of them hold together at `confidence`.

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.core import Group, Problem, UserError, did_you_mean
-from assay.gates import MISSING, require_probabilities
+from assay.core import MISSING, Group, Problem, UserError, did_you_mean
+from assay.gates import require_probabilities
 from assay.policy import Fairness
 
 ALL_KINDS = ("tp", "fp", "fn", "tn")

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from assay.gates import MISSING
+from assay.core import MISSING
 
 Columns = Mapping[str, NDArray[Any]]
 Damage = Callable[[Columns, float, Generator], dict[str, NDArray[Any]]]
