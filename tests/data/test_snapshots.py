@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.core import UnavailableError, UserError, sha256_file
-from assay.data import snapshots
 from assay.data.content import canonical_table, content_digest
 from assay.data.snapshots import create_snapshot, list_snapshots, open_snapshot
 from assay.policy import Data
@@ -175,7 +174,7 @@ def test_a_manifest_that_cannot_be_written_leaves_no_snapshot(tmp_path, monkeypa
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(snapshots.json, "dump", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(UnavailableError, match="No space left"):
         create(tmp_path, save(tmp_path))
     assert list((tmp_path / "root/loan/manifests").iterdir()) == []

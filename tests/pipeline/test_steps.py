@@ -241,7 +241,7 @@ def test_a_full_disk_is_no_fault_of_the_data_and_the_next_attempt_succeeds(setti
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(snapshots.os, "fsync", full)
+        patched.setattr("os.fsync", full)
         with pytest.raises(UnavailableError, match="No space left on device"):
             walk(run, "snapshot")
     assert connect(settings).get_experiment_by_name(f"assay/{run.folder.policy.model}") is None

@@ -30,7 +30,7 @@ def test_a_copy_that_cannot_be_kept_costs_no_answer_and_leaves_nothing(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("assay.serving.artifacts.os.fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     ref = stand.ref(1, onnx_model())
     assert artifacts(stand, tmp_path / "cache").load(ref).model.digest == ref.digest
     assert list((tmp_path / "cache").iterdir()) == []

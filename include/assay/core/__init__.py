@@ -4,6 +4,7 @@ from assay.core.canonical import canonical_json, sha256_bytes, sha256_file, sha2
 from assay.core.cells import MISSING
 from assay.core.clock import Stopwatch, utc_now
 from assay.core.errors import AssayError, Problem, UnavailableError, UserError, did_you_mean, problem
+from assay.core.files import replace_file
 from assay.core.judge import describe_estimate, describe_limit, judge_interval
 from assay.core.outcome import EXIT_CODES, Outcome, worst
 from assay.core.settings import Settings, code_version
@@ -49,6 +50,7 @@ __all__ = [
     "did_you_mean",
     "judge_interval",
     "problem",
+    "replace_file",
     "sha256_bytes",
     "sha256_file",
     "sha256_json",

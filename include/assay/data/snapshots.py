@@ -6,16 +6,14 @@ does: the manifest is written last and in one move, so whatever breaks before it
 """
 
 import json
-import os
 import re
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from assay.core import Problem, UnavailableError, UserError, did_you_mean, problem, sha256_file, utc_now
+from assay.core import Problem, UnavailableError, UserError, did_you_mean, problem, replace_file, sha256_file, utc_now
 from assay.data.content import canonical_table, content_digest, schema_of
 from assay.data.sources import check_against, read_table
 
@@ -111,7 +109,8 @@ def create_snapshot(*, source: Path, data: "Data", model: str, root: str) -> Sna
         "created_at": utc_now(),
         "content_sha256": digest,
     }
-    _reaching(f"registering {snapshot_id}", lambda: _write_manifest(folder, manifest))
+    content = json.dumps(manifest, indent=2).encode()
+    _reaching(f"registering {snapshot_id}", lambda: replace_file(_manifest_path(folder, snapshot_id), content))
     return _snapshot(folder, manifest)
 
 
@@ -215,20 +214,6 @@ def _read_files(paths: Sequence[Path], columns: list[str] | None) -> "pa.Table":
 
     parts = [canonical_table(pq.ParquetFile(path).read(columns=columns), str(path)) for path in paths]
     return pa.concat_tables(part.select(columns) if columns else part for part in parts)
-
-
-def _write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
-    target = _manifest_path(folder, manifest["id"])
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=target.parent, suffix=".tmp", delete=False) as stream:
-        try:
-            json.dump(manifest, stream, indent=2)
-            stream.flush()
-            os.fsync(stream.fileno())
-            Path(stream.name).replace(target)
-        except BaseException:
-            Path(stream.name).unlink()
-            raise
 
 
 def _reaching(doing: str, act: Callable[[], T]) -> T:

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from assay.core import problem
+from assay.core import problem, replace_file
 
 AIRFLOW_ROLES = {"admin": "admin", "engineer": "user", "reviewer": "op"}
 """Airflow's users and what each may do: a `user` triggers DAGs, an `op` also manages connections."""
@@ -64,12 +64,7 @@ def airflow_password(stack_secrets: dict[str, str], user: str) -> str:
 
 def write_private(path: Path, text: str) -> None:
     """Replace `path` as a whole by `text`, readable by its owner alone from the first byte on."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-        stream.write(text)
-    fresh.replace(path)
+    replace_file(path, text.encode(), mode=0o600)
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -1,12 +1,10 @@
 """Fetch ONNX files from the MLflow server, and keep them on disk so that they outlast it."""
 
 import logging
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from assay.core import AssayError, sha256_bytes
+from assay.core import AssayError, replace_file, sha256_bytes
 from assay.registry.artifacts import fetch_artifact
 from assay.rollout import ModelRef
 from assay.serving.live import Version
@@ -71,17 +69,8 @@ class Artifacts:
 
 
 def _write(file: Path, content: bytes) -> None:
-    """Write a file whole or not at all. A cache that cannot be written costs a fetch, not an answer."""
-    part = ""
+    """Keep a file. A cache that cannot be written costs a fetch, not an answer."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=file.name, delete=False) as stream:
-            part = stream.name
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(part).replace(file)
+        replace_file(file, content)
     except OSError as error:
         log.warning("%s: the model cannot be kept: %s", file, error.strerror)
-        if part:
-            Path(part).unlink(missing_ok=True)
