@@ -91,6 +91,11 @@ def test_code_that_changed_stops_what_measures_and_not_what_waits(run):
     assert replace(run, pinned=False).dossier.verdicts() == []
 
 
+def test_a_registration_that_was_passed_over_by_hand_is_told(run):
+    with pytest.raises(EvidenceError, match="registration: has made no version"):
+        _ = run.version
+
+
 def test_a_run_s_own_snapshot_is_what_it_reads(run):
     assert run.rows.column_names == ["id", "y", "x", "word", "sex"]
     rows, label = run.holdout()

@@ -25,7 +25,7 @@ def question(run: Run) -> tuple[str, str]:
         When a gate's verdict is missing, or belongs to something else.
     """
     verdicts = run.require("contract", *GATES)
-    version = run.dossier.tags()["assay.version"]
+    version = str(run.version)
     run.dossier.tag({_ASKED_ON: verdicts[-1].digest})
     return f"Approve {run.folder.policy.model} version {version}?", body(run, verdicts, version)
 

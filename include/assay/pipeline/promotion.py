@@ -47,7 +47,7 @@ def begin(run: Run) -> "RolloutRow":
     policy = run.folder.policy
     ref = ModelRef(
         model=policy.model,
-        version=int(run.dossier.tags()["assay.version"]),
+        version=run.version,
         digest=run.candidate.digest,
         path=run.candidate.path,
         entity_column=policy.data.key,

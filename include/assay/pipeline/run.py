@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 
 LATEST = "latest"
 CODE = "assay.code_version"
+VERSION = "assay.version"
 
 
 class GateFailed(AssayError):  # noqa: N818 (a failed gate is an answer, not an error)
@@ -117,6 +118,20 @@ class Run:
         from assay.registry.candidates import find_candidate
 
         return find_candidate(self.dossier)
+
+    @property
+    def version(self) -> int:
+        """The number that registration gave the candidate.
+
+        Raises
+        ------
+        EvidenceError
+            When it has given none, for instance because the task was marked a success by hand.
+        """
+        tags = self.dossier.tags()
+        if VERSION not in tags:
+            raise EvidenceError(["registration: has made no version"])
+        return int(tags[VERSION])
 
     @cached_property
     def onnx(self) -> "OnnxModel":

@@ -4,7 +4,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from assay.core import Judgement, problem
-from assay.pipeline.run import CODE, LATEST, Run
+from assay.pipeline.run import CODE, LATEST, VERSION, Run
 from assay.registry.dossier import POLICY, SNAPSHOT, open_dossier
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def registration(run: Run) -> dict[str, Any]:
         "assay.dossier": run.dossier.run_id,
     }
     version = register(run.dossier, run.candidate, verdicts, subject)
-    run.dossier.tag({"assay.version": str(version)})
+    run.dossier.tag({VERSION: str(version)})
     log.info("registered %s version %d", run.folder.policy.model, version)
     return {"version": version}
 
