@@ -142,10 +142,13 @@ def test_a_champion_that_reads_a_dropped_feature_is_still_compared_with(settings
     (folder / "train.py").write_text(TRAIN.replace('("word", OneHotEncoder(handle_unknown="ignore"), ["word"]), ', ""))
     code_version.cache_clear()  # as a new process would
     after = make_run(settings, folder, run_key=before.run_key + "again")
-    monkeypatch.setattr(steps, "_champion", lambda _: champion)
+    monkeypatch.setattr(steps, "_champion", lambda _: (3, champion))
     walk(after, *CHAIN[:4])
     assert list(replace(after).onnx.inputs) == ["x"]
-    assert [check.name for check in after.dossier.verdicts()[-1].checks] == ["auc", "auc_vs_champion"]
+    level, against = after.dossier.verdicts()[-1].checks
+    assert (level.name, against.name) == ("auc", "auc_vs_champion")
+    assert level.groups is None
+    assert list(against.groups) == [{"version": "candidate"}, {"version": "3"}]
 
 
 def test_an_earlier_snapshot_can_be_asked_for(finished, settings):

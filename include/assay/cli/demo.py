@@ -13,6 +13,7 @@ from rich.text import Text
 from assay.cli.errors import explained
 from assay.cli.stack import progress_line, welcome
 from assay.core import Check, Outcome, Settings, Verdict
+from assay.governance.words import TASKS
 from assay.local import stack
 from assay.local.airflow_api import TaskInstance
 from assay.local.demo import Report, Scene, play
@@ -78,9 +79,9 @@ def _report(report: Report) -> Table:
     table = Table(title=f"{report.run.run_id}: {report.run.state}", show_lines=True)
     for heading in ("task", "state", "seconds", "verdict", "worst check"):
         table.add_column(heading, justify="right" if heading == "seconds" else "left", overflow="fold")
-    latest = {verdict.gate: verdict for verdict in report.verdicts}
+    latest = {TASKS.get(verdict.gate, verdict.gate): verdict for verdict in report.verdicts}
     for task in report.tasks:
-        verdict = latest.get(_gate_of(task.task_id))
+        verdict = latest.get(task.task_id)
         table.add_row(task.task_id, _state(task), _seconds(task), _outcome(verdict), _worst(verdict))
     return table
 
@@ -119,11 +120,6 @@ def _times(report: Report, up: float) -> Table:
     return table
 
 
-def _gate_of(task_id: str) -> str:
-    names = {"data_validation": "contract", "approval": "approval", "canary_promotion": "canary"}
-    return names.get(task_id, task_id.removesuffix("_gate"))
-
-
 def _state(task: TaskInstance) -> str:
     state = task.state or "waiting"
     return f"[{_COLOURS.get(state, 'dim')}]{state}[/]"
@@ -141,8 +137,7 @@ def _worst(verdict: Verdict | None) -> Text:
     check: Check | None = verdict.worst_check if verdict else None
     if verdict is None or check is None:
         return Text("")
-    passed = sum(each.outcome is Outcome.PASS for each in verdict.checks)
-    counts = f"{passed} of {len(verdict.checks)} checks pass"
+    counts = f"{verdict.passed} of {len(verdict.checks)} checks pass"
     if check.outcome is Outcome.PASS and check.interval is None and len(verdict.checks) > 1:
         return Text(counts)
     about = f" by {check.attribute}" if check.attribute else ""

@@ -1,7 +1,6 @@
 """How a gate command answers: the verdict's JSON, a table for the eye, and an exit code."""
 
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import NoReturn
 
 import typer
 
-from assay.core import Outcome, Problem, UnavailableError, UserError, Verdict
+from assay.core import Outcome, Problem, UnavailableError, UserError, Verdict, replace_file
 from assay.core.text import verdict_text
 
 STANDARD_OUTPUT = "-"
@@ -70,12 +69,7 @@ def write_file(path: Path, content: bytes) -> None:
         if path.exists() and not path.is_file():  # a pipe or a device is written into, never replaced
             path.write_bytes(content)
             return
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            draft.write_bytes(content)
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        replace_file(path, content)
     except OSError as error:
         raise UnavailableError(f"cannot write {path}: {error.strerror}") from None
 

@@ -21,13 +21,11 @@ def rollback(
     Example: assay rollback income --reason "callers report timeouts"
     """
     from assay.core import problem
-    from assay.rollout import Rollouts, create_tables, open_database
+    from assay.rollout import Rollouts
 
     if not reason.strip():
         raise problem("--reason", "is empty", "say why, for whoever reads the history")
-    engine = open_database(Settings.from_environment().operations_db)
-    create_tables(engine)
-    rollouts = Rollouts(engine)
+    rollouts = Rollouts.open(Settings.from_environment().operations_db)
     current = rollouts.current(model)
     if current is None or current.rollout_id is None:
         raise problem(model, "no rollout is under way", "see what serves with GET /models/MODEL at the gateway")

@@ -1,6 +1,7 @@
 """What the tasks from snapshot to registration do. Each may be killed at any instant and run again."""
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from assay.core import Judgement, problem
@@ -122,7 +123,7 @@ def performance_gate(run: Run) -> dict[str, Any]:
 
     def judge() -> Judgement:
         policy = run.folder.policy.gates.performance
-        champion = _champion(run) if policy.champion else None
+        version, champion = (_champion(run) if policy.champion else None) or (None, None)
         rows, label = run.holdout(also=champion.inputs if champion else ())
         evidence = performance.measure(
             label=label,
@@ -131,7 +132,7 @@ def performance_gate(run: Run) -> dict[str, Any]:
             policy=policy,
             seed=run.seed,
         )
-        return performance.judge(evidence, policy)
+        return _against(version, performance.judge(evidence, policy))
 
     return {"verdict": run.decide("performance", judge).digest}
 
@@ -196,8 +197,15 @@ def registration(run: Run) -> dict[str, Any]:
     return {"version": version}
 
 
-def _champion(run: Run) -> "OnnxModel | None":
-    """The model that serves now, its bytes checked; None where there is none."""
+def _against(version: int | None, judgement: Judgement) -> Judgement:
+    """Name the champion in the comparisons with it: another may serve by the time they are read."""
+    sides = ({"version": "candidate"}, {"version": str(version)})
+    checks = [replace(check, groups=sides) if check.compare == "difference" else check for check in judgement.checks]
+    return replace(judgement, checks=checks)
+
+
+def _champion(run: Run) -> "tuple[int, OnnxModel] | None":
+    """The version that serves now and its model, the bytes checked; None where there is none."""
     from assay.pipeline.promotion import rollouts
     from assay.registry.artifacts import fetch_artifact
     from assay.training.onnx_model import OnnxModel
@@ -206,7 +214,7 @@ def _champion(run: Run) -> "OnnxModel | None":
     if current is None or current.champion is None:
         return None
     champion = current.champion
-    return OnnxModel(fetch_artifact(run.settings.tracking_uri, champion.path, champion.digest))
+    return champion.version, OnnxModel(fetch_artifact(run.settings.tracking_uri, champion.path, champion.digest))
 
 
 def _classes(run: Run) -> tuple[str, str]:
