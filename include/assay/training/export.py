@@ -45,6 +45,10 @@ def export(
         META_THRESHOLD: repr(threshold),
     }
     onnx.helper.set_model_props(converted, metadata)
+    # skl2onnx takes these from a set, whose order changes from process to process.
+    opsets = sorted(converted.opset_import, key=lambda each: str(each.domain))
+    del converted.opset_import[:]
+    converted.opset_import.extend(opsets)
     content: bytes = converted.SerializeToString(deterministic=True)
     return content
 
