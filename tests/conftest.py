@@ -27,6 +27,7 @@ def mlflow_server(tmp_path_factory):
     settings = Settings(
         home=home,
         models=home / "models",
+        keys=home / "keys",
         snapshots=str(home / "snapshots"),
         operations_db=f"sqlite:///{home / 'operations.db'}",
         tracking_uri=f"http://127.0.0.1:{port}",

@@ -248,7 +248,7 @@ def test_every_route_asks_who_is_there(settings):
 def test_mlflow_that_is_down_is_a_sentence(settings, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     gone = Settings(
-        home=settings.home, models=settings.models, snapshots="", operations_db=settings.operations_db,
+        home=settings.home, models=settings.models, keys=settings.keys, snapshots="", operations_db=settings.operations_db,
         tracking_uri="http://127.0.0.1:9", gateway_url="", gateway_token="",
     )  # fmt: skip
     with TestClient(create_app(authorize=reader, settings=gone)) as client:

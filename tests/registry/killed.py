@@ -58,7 +58,7 @@ def in_child(act: Callable[[], None]) -> int:
 def main() -> None:
     uri, home = sys.argv[1:]
     settings = Settings(
-        home=Path(home), models=Path(home), snapshots=home, operations_db="", tracking_uri=uri, gateway_url="",
+        home=Path(home), models=Path(home), keys=Path(home) / "keys", snapshots=home, operations_db="", tracking_uri=uri, gateway_url="",
         gateway_token="",
     )  # fmt: skip
     work(settings, fresh_dossier(settings))  # loads what is loaded on first use

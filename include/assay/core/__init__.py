@@ -1,9 +1,12 @@
 """The words everything else is said in. Standard library only; imports no other room."""
 
+from assay.core.anchor import Anchor, Anchors, AnchorTakenError
 from assay.core.canonical import canonical_json, sha256_bytes, sha256_file, sha256_json, sha256_tree
 from assay.core.cells import MISSING
 from assay.core.clock import Stopwatch, utc_now
 from assay.core.errors import AssayError, Problem, UnavailableError, UserError, did_you_mean, problem
+from assay.core.event import Event, Record, record_from_dict
+from assay.core.faults import fault_point
 from assay.core.files import replace_file
 from assay.core.judge import describe_estimate, describe_limit, judge_interval
 from assay.core.outcome import EXIT_CODES, Outcome, worst
@@ -25,8 +28,12 @@ from assay.core.verdict import (
 __all__ = [
     "EXIT_CODES",
     "MISSING",
+    "Anchor",
+    "AnchorTakenError",
+    "Anchors",
     "AssayError",
     "Check",
+    "Event",
     "Group",
     "GroupMetrics",
     "Judgement",
@@ -34,6 +41,7 @@ __all__ = [
     "Measured",
     "Outcome",
     "Problem",
+    "Record",
     "Settings",
     "Severity",
     "Stopwatch",
@@ -48,8 +56,10 @@ __all__ = [
     "describe_estimate",
     "describe_limit",
     "did_you_mean",
+    "fault_point",
     "judge_interval",
     "problem",
+    "record_from_dict",
     "replace_file",
     "sha256_bytes",
     "sha256_file",

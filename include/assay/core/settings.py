@@ -20,6 +20,8 @@ class Settings:
         Folder for local state; `.assay` beside the working directory by default.
     models : ``ASSAY_MODELS``
         Folder with one sub-folder per model.
+    keys : ``ASSAY_KEYS``
+        Folder with the signing keys and `trusted.json`, the public keys that signatures are checked with.
     snapshots : ``ASSAY_SNAPSHOTS``
         Folder or object-store URL under which snapshot tables live.
     operations_db : ``ASSAY_OPERATIONS_DB``
@@ -34,6 +36,7 @@ class Settings:
 
     home: Path
     models: Path
+    keys: Path
     snapshots: str
     operations_db: str
     tracking_uri: str
@@ -47,6 +50,7 @@ class Settings:
         return cls(
             home=home,
             models=Path(os.environ.get("ASSAY_MODELS", PACKAGE.parent / "models")),
+            keys=Path(os.environ.get("ASSAY_KEYS", home / "keys")),
             snapshots=os.environ.get("ASSAY_SNAPSHOTS", str(home / "snapshots")),
             operations_db=os.environ.get("ASSAY_OPERATIONS_DB", f"sqlite:///{home / 'operations.db'}"),
             tracking_uri=os.environ.get("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000"),

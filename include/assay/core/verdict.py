@@ -95,7 +95,7 @@ class GroupMetrics:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verdict:
-    """A gate's answer, bound by digest to what it judged and to the verdict before it.
+    """A gate's answer, bound by digest to what it judged and to the record before it.
 
     Attributes
     ----------
@@ -118,7 +118,7 @@ class Verdict:
     seconds
         How long measuring and judging took.
     previous
-        Digest of the verdict before this one in the dossier; None for the first.
+        Digest of the record before this one in the dossier; None for the first.
     """
 
     gate: str
@@ -167,8 +167,13 @@ class Verdict:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the verdict's canonical JSON: what the next verdict names as `previous`."""
+        """SHA-256 of the verdict's canonical JSON: what the next record names as `previous`."""
         return sha256_json(self.to_dict())
+
+    @property
+    def kind(self) -> str:
+        """What the record is called in the dossier."""
+        return self.gate
 
     def numbered(self, *, attempt: int, previous: str | None) -> "Verdict":
         """The same verdict at its place in a dossier."""
