@@ -13,6 +13,7 @@ gates:
   performance: {checks: [{metric: auc, min: 0.9}]}
   fairness: {groups: [sex], checks: [{metric: tpr, max: 0.1}]}
   robustness: {checks: [{scenario: noise, max_drop: 0.05}]}
+approval: {model_owners: [reviewer], risk_officers: [officer]}
 rollout: {max_brier: 0.2}
 """
 

@@ -23,6 +23,7 @@ gates:
   performance: {checks: [{metric: auc, min: 0.8}]}
   fairness: {groups: [sex, [sex, race]], checks: [{metric: tpr, max: 0.1}]}
   robustness: {checks: [{scenario: noise, max_drop: 0.05}]}
+approval: {model_owners: [anna], risk_officers: [omar]}
 rollout: {max_brier: 0.2}
 """
 
@@ -192,3 +193,23 @@ def test_an_unknown_model_names_the_nearest(tmp_path):
     (tmp_path / "income" / "policy.yaml").write_text(GOOD)
     with pytest.raises(UserError, match='did you mean "income"'):
         find_model(tmp_path, "incme")
+
+
+def test_a_high_risk_tier_needs_named_people_and_keeps_dossiers_for_ten_years():
+    nobody = GOOD.replace("approval: {model_owners: [anna], risk_officers: [omar]}", "retention: {dossier_years: 3}")
+    said = message(nobody.replace("[sex, [sex, race]]", "[age]"))
+    assert "names columns that are not in data.sensitive: age" in said
+    assert "risk tier high needs people named in approval.model_owners and approval.risk_officers" in said
+    assert "retention.dossier_years is 3; risk tier high keeps dossiers for 10 years" in said
+
+
+def test_a_tier_sets_the_least_that_a_policy_may_keep():
+    assert parse_policy(GOOD.encode(), "policy.yaml").retention_years == 10
+    longer = parse_policy((GOOD + "retention: {dossier_years: 12}\n").encode(), "policy.yaml")
+    assert longer.retention_years == 12
+
+
+def test_only_features_can_be_mutable():
+    assert "mutable names columns that are not features: sex" in message(
+        GOOD.replace("key: id", "key: id\n  mutable: [sex]")
+    )

@@ -12,14 +12,17 @@ from assay.policy.models import (
     Performance,
     PerformanceCheck,
     Policy,
+    Retention,
     Robustness,
     RobustnessCheck,
     Rollout,
     Training,
     json_schema,
 )
+from assay.policy.tiers import TIERS, RiskTier, Role, Tier
 
 __all__ = [
+    "TIERS",
     "Approval",
     "ChampionCheck",
     "Data",
@@ -31,9 +34,13 @@ __all__ = [
     "Performance",
     "PerformanceCheck",
     "Policy",
+    "Retention",
+    "RiskTier",
     "Robustness",
     "RobustnessCheck",
+    "Role",
     "Rollout",
+    "Tier",
     "Training",
     "find_model",
     "json_schema",

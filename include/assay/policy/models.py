@@ -1,17 +1,17 @@
 """The policy file as types. Unknown keys are refused; values are never coerced."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from copy import copy
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
 
 from assay.core import Limit, Severity
+from assay.policy.tiers import TIERS, RiskTier, Role, Tier
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 Column = Annotated[str, Field(min_length=1)]
-RiskTier = Literal["low", "medium", "high"]
 OnInconclusive = Literal["block", "review"]
 
 
@@ -56,7 +56,10 @@ class Limited(Part):
 
 
 class Data(Part):
-    """Which rows and columns the model is made from."""
+    """Which rows and columns the model is made from.
+
+    `mutable` names the features that a person could change: what a counterfactual may vary.
+    """
 
     source: str
     key: Column
@@ -64,6 +67,7 @@ class Data(Part):
     positive: str | int | bool
     features: Annotated[Columns, Field(min_length=1)]
     sensitive: Annotated[Columns, Field(min_length=1)]
+    mutable: Columns = []
     holdout: Share = 0.3
 
     @model_validator(mode="after")
@@ -73,6 +77,9 @@ class Data(Part):
             raise ValueError(f"the label and the key cannot be features: {', '.join(sorted(clashes))}")
         if self.label == self.key:
             raise ValueError("label and key are the same column")
+        fixed = sorted(set(self.mutable) - set(self.features))
+        if fixed:
+            raise ValueError(f"mutable names columns that are not features: {', '.join(fixed)}")
         if self.label in self.sensitive:
             raise ValueError(f'the label "{self.label}" cannot be sensitive: its groups would be its own classes')
         return self
@@ -193,9 +200,25 @@ class PartialGates(Part):
 
 
 class Approval(Part):
-    """The person who must say yes."""
+    """The people who must say yes, by the names that they sign in with; the risk tier says how many.
+
+    An unanswered question expires after `expires_hours`. An approval counts for `valid_days`.
+    """
 
     expires_hours: Annotated[float, Field(gt=0, le=24 * 90)] = 72
+    valid_days: Annotated[int, Field(ge=1, le=365)] = 30
+    model_owners: Columns = []
+    risk_officers: Columns = []
+
+    def people(self, role: Role) -> list[str]:
+        """Who may answer in a role; nobody named is nobody in particular."""
+        return self.model_owners if role == "model_owner" else self.risk_officers
+
+
+class Retention(Part):
+    """How long the evidence is kept; never less than the risk tier asks for."""
+
+    dossier_years: Annotated[int, Field(ge=1, le=100)]
 
 
 class Rollout(Part):
@@ -242,16 +265,42 @@ class Policy(Part):
     gates: Gates
     approval: Approval = Approval()
     rollout: Rollout
+    retention: Retention | None = None
+
+    @property
+    def tier(self) -> Tier:
+        """The rules of its risk tier."""
+        return TIERS[self.risk_tier]
+
+    @property
+    def retention_years(self) -> int:
+        """How many years a dossier is kept."""
+        return self.tier.retention_years if self.retention is None else self.retention.dossier_years
 
     @model_validator(mode="after")
-    def _known_groups(self) -> "Policy":
+    def _consistent(self) -> "Policy":
+        problems = [*self._unknown_groups(), *self._short_of_tier()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    def _unknown_groups(self) -> Iterator[str]:
         wanted: Iterable[str] = (column for group in self.gates.fairness.attributes for column in group)
         unknown = sorted(set(wanted) - set(self.data.sensitive))
         if unknown:
-            raise ValueError(
-                f"gates.fairness.groups names columns that are not in data.sensitive: {', '.join(unknown)}"
+            yield f"gates.fairness.groups names columns that are not in data.sensitive: {', '.join(unknown)}"
+
+    def _short_of_tier(self) -> Iterator[str]:
+        needed = self.tier.roles if self.tier.named else ()
+        unnamed = [f"approval.{role}s" for role in needed if not self.approval.people(role)]
+        if unnamed:
+            yield f"risk tier {self.risk_tier} needs people named in {' and '.join(unnamed)}"
+        if self.retention_years < self.tier.retention_years:
+            kept = self.tier.retention_years
+            yield (
+                f"retention.dossier_years is {self.retention_years}; "
+                f"risk tier {self.risk_tier} keeps dossiers for {kept} years"
             )
-        return self
 
 
 def _optional(part: type[Part]) -> dict[str, Any]:

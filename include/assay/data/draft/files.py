@@ -63,6 +63,10 @@ gates:
     checks:
 {robustness}
 
+approval:                        # risk tier high: one of each, neither of them whoever asked for the run
+  model_owners: [reviewer]       # names that people sign in to Airflow with
+  risk_officers: [officer]
+
 rollout:
   max_brier: {brier}               # bounds a first version, which has no champion to be compared with
 """
