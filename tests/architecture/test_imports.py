@@ -18,6 +18,7 @@ LEVELS = [
     {"policy", "stats"},
     {"gates", "data", "training"},
     {"registry", "rollout"},
+    {"evidence"},
     {"serving", "governance", "pipeline"},
     {"local"},
     {"cli"},
@@ -121,7 +122,10 @@ def test_dag_and_plugin_files_import_nothing_heavy_when_loaded(file: Path) -> No
         ("import assay.serving.app", ("airflow", "sklearn", "mlflow", "great_expectations")),
         ("import assay.pipeline.dags", HEAVY),
         ("import assay.cli", ("airflow", *HEAVY)),
-        *((f"import assay.{name}", ("airflow", *HEAVY)) for name in ("core", "policy", "gates", "registry", "rollout")),
+        *(
+            (f"import assay.{name}", ("airflow", *HEAVY))
+            for name in ("core", "policy", "gates", "registry", "rollout", "evidence")
+        ),
     ],
 )
 def test_what_is_loaded_in_the_end(statement: str, unwanted: tuple[str, ...]) -> None:
@@ -154,6 +158,8 @@ def plant(root: Path, **files: str) -> Path:
         ("gates__of__fairness", "import great_expectations.core"),
         ("registry__of__a", "from assay.rollout.store import Store"),
         ("rollout__of__a", "import mlflow.tracking"),
+        ("rollout__of__a", "from assay.evidence import judging"),
+        ("evidence__of__a", "def f():\n    import mlflow"),
         ("serving__of__a", "def f():\n    import sklearn"),
         ("serving__of__a", "async def f():\n    from importlib import import_module\n    import_module('mlflow')"),
         ("governance__of__a", "if True:\n    from airflow.sdk import dag"),

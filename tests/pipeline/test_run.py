@@ -97,11 +97,11 @@ def test_a_registration_that_was_passed_over_by_hand_is_told(run):
 
 
 def test_a_run_s_own_snapshot_is_what_it_reads(run):
-    assert run.rows.column_names == ["id", "y", "x", "word", "sex"]
-    rows, label = run.holdout()
-    assert rows.num_rows == label.size == run.held_out.sum()
+    assert run.case.rows.column_names == ["id", "y", "x", "word", "sex"]
+    rows, label = run.case.holdout()
+    assert rows.num_rows == label.size == run.case.held_out.sum()
     assert 0 < label.sum() < label.size
     stored = next(run.settings.home.joinpath("snapshots", run.folder.policy.model).rglob("*.parquet"))
     stored.write_bytes(stored.read_bytes() + b" ")
     with pytest.raises(UserError, match="was changed since the snapshot was made"):
-        _ = replace(run).rows
+        _ = replace(run).case

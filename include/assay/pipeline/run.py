@@ -1,7 +1,7 @@
 """One retraining run: what was asked for, and the evidence that each of its tasks stands on."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -24,11 +24,8 @@ from assay.policy import ModelFolder
 from assay.registry.dossier import POLICY, SNAPSHOT, Dossier, EvidenceError, find_dossier
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    from numpy.typing import NDArray
-
     from assay.data.snapshots import Snapshot
+    from assay.evidence.judging import Case
     from assay.registry.candidates import Candidate
     from assay.training.onnx_model import OnnxModel
 
@@ -169,33 +166,11 @@ class Run:
         return open_snapshot(root=self.settings.snapshots, model=model, snapshot_id=self.snapshot_id)
 
     @cached_property
-    def rows(self) -> "pa.Table":
-        """The snapshot's rows with the columns that the policy names."""
-        return self.opened.table(self.folder.policy.data.columns)
+    def case(self) -> "Case":
+        """What the gate before training judges from, and training itself; the other gates add the candidate."""
+        from assay.evidence.judging import Case
 
-    @cached_property
-    def held_out(self) -> "NDArray[np.bool_]":
-        """Which of `rows` training has not seen."""
-        from assay.data.splits import holdout_mask
-
-        data = self.folder.policy.data
-        return holdout_mask(self.rows[data.key], data.holdout)
-
-    def holdout(self, *, also: Iterable[str] = ()) -> tuple["pa.Table", "NDArray[np.bool_]"]:
-        """The held-out rows, and which of them are positive.
-
-        Parameters
-        ----------
-        also
-            Columns of the snapshot beside those that the policy names: a champion may read features
-            that the policy has dropped since.
-        """
-        from assay.data.features import positives
-
-        data = self.folder.policy.data
-        columns = [*data.columns, *(name for name in also if name not in data.columns)]
-        rows = (self.rows if columns == data.columns else self.opened.table(columns)).filter(self.held_out)
-        return rows, positives(rows[data.label], data.positive)
+        return Case(policy=self.folder.policy, contract=self.folder.contract, snapshot=self.opened, seed=self.seed)
 
     def decide(self, gate: str, judge: Callable[[], Judgement], *, trained: bool = True) -> Verdict:
         """Run a gate, keep its verdict, show it, and only then raise if it said no.

@@ -2,9 +2,11 @@
 
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from assay.core import Judgement, problem
+from assay.core import Judgement
+from assay.evidence.judging import judge_gate, train
 from assay.pipeline.run import CODE, LATEST, VERSION, Run
 from assay.registry.dossier import POLICY, SNAPSHOT, open_dossier
 
@@ -43,140 +45,68 @@ def snapshot(run: Run) -> dict[str, Any]:
 
 def data_validation(run: Run) -> dict[str, Any]:
     """Hold the snapshot to its data contract."""
-    from assay.gates import contract
-
-    def judge() -> Judgement:
-        suite = contract.load_suite(run.folder.contract)
-        return contract.judge(contract.measure(files=run.opened.files(), suite=suite))
-
-    verdict = run.decide("contract", judge, trained=False)
+    verdict = run.decide("contract", lambda: judge_gate(run.case, "contract"), trained=False)
     return {"verdict": verdict.digest}
 
 
 def training(run: Run) -> dict[str, Any]:
     """Train the candidate, export it, check that both forms agree, and store it in the registry."""
-    import pandas as pd
-
-    from assay.data.features import kinds, model_inputs, positives, training_frame
     from assay.registry.candidates import log_candidate
     from assay.registry.lineage import log_training
-    from assay.training.export import check_parity, export, reference
-    from assay.training.onnx_model import OnnxModel
-    from assay.training.run import fit
 
     run.require("contract", trained=False)
     policy = run.folder.policy
-    types = kinds(run.rows.schema, policy.data.features)
-    seen, unseen = run.rows.filter(~run.held_out), run.rows.filter(run.held_out)
-    if not (seen.num_rows and unseen.num_rows):
-        raise problem("data.holdout", f"holds out {unseen.num_rows} of {run.rows.num_rows} rows", "give more rows")
-    pipeline = fit(
-        module=run.folder.train,
-        features=training_frame(seen, types),
-        label=pd.Series(positives(seen[policy.data.label], policy.data.positive).astype(int), name=policy.data.label),
-        seed=run.seed,
-        parameters=policy.training.parameters,
-    )
-    content = export(
-        pipeline,
-        kinds=types,
-        model=policy.model,
-        classes=_classes(run),
-        threshold=policy.training.threshold,
-    )
-    gap = check_parity(
-        pipeline, OnnxModel(content), frame=training_frame(unseen, types), inputs=model_inputs(unseen, types)
-    )
+    made = train(run.case, run.folder.train)
     facts = {
         **policy.training.parameters,
         "seed": run.seed,
         "threshold": policy.training.threshold,
     }
-    rows = {"training_rows": seen.num_rows, "holdout_rows": unseen.num_rows}
+    rows = {"training_rows": made.training_rows, "holdout_rows": made.holdout_rows}
     candidate = log_candidate(
         run.settings,
         run.dossier,
-        onnx=content,
-        reference=reference(pipeline),
-        inputs=dict(types),
+        onnx=made.onnx,
+        reference=made.reference,
+        inputs=dict(made.kinds),
         parameters={**facts, **rows},
         tags={SNAPSHOT: run.snapshot_id, POLICY: run.folder.policy_sha256, CODE: run.code_version},
     )
     log_training(
         run.dossier,
         parameters=facts,
-        metrics={"onnx_parity": gap, **rows},  # a repeated run may meet other rows, and MLflow fixes parameters
+        metrics={"onnx_parity": made.parity, **rows},  # a repeated run may meet other rows, and MLflow fixes parameters
         snapshot=run.snapshot_id,
         source=run.settings.snapshots,
-        rows=run.rows.num_rows,
+        rows=run.opened.rows,
     )
-    log.info("candidate %s, %s bytes of ONNX, parity with scikit-learn %.1g", candidate.model_id, len(content), gap)
+    size = f"{len(made.onnx)} bytes of ONNX, parity with scikit-learn {made.parity:.1g}"
+    log.info("candidate %s, %s", candidate.model_id, size)
     return {"candidate": candidate.model_id, "sha256": candidate.digest}
 
 
 def performance_gate(run: Run) -> dict[str, Any]:
     """Measure the candidate on the holdout, against the policy's limits and the champion."""
-    from assay.data.features import model_inputs
-    from assay.gates import performance
-
     run.require("contract")
 
     def judge() -> Judgement:
-        policy = run.folder.policy.gates.performance
-        version, champion = (_champion(run) if policy.champion else None) or (None, None)
-        rows, label = run.holdout(also=champion.inputs if champion else ())
-        evidence = performance.measure(
-            label=label,
-            score=run.onnx.score(model_inputs(rows, run.onnx.inputs)),
-            champion_score=None if champion is None else champion.score(model_inputs(rows, champion.inputs)),
-            policy=policy,
-            seed=run.seed,
-        )
-        return _against(version, performance.judge(evidence, policy))
+        champion = _champion(run) if run.folder.policy.gates.performance.champion else None
+        return judge_gate(replace(run.case, onnx=run.onnx, champion=champion), "performance")
 
     return {"verdict": run.decide("performance", judge).digest}
 
 
 def fairness_gate(run: Run) -> dict[str, Any]:
     """Compare the candidate's decisions between the groups that the policy names."""
-    from assay.data.features import encode, model_inputs
-    from assay.gates import fairness
-
     run.require("contract", "performance")
-
-    def judge() -> Judgement:
-        rows, label = run.holdout()
-        policy = run.folder.policy.gates.fairness
-        evidence = fairness.measure(
-            label=label,
-            prediction=run.onnx.score(model_inputs(rows, run.onnx.inputs)) >= run.onnx.threshold,
-            groups={column: encode(rows[column], "text")[:, 0] for column in run.folder.policy.data.sensitive},
-            policy=policy,
-        )
-        return fairness.judge(evidence, policy)
-
+    judge = partial(_judge_candidate, run, "fairness")
     return {"verdict": run.decide("fairness", judge).digest}
 
 
 def robustness_gate(run: Run) -> dict[str, Any]:
     """Damage the inputs in the ways that the policy names and measure what is lost."""
-    from assay.data.features import model_inputs
-    from assay.gates import robustness
-
     run.require("contract", "performance", "fairness")
-
-    def judge() -> Judgement:
-        rows, label = run.holdout()
-        policy = run.folder.policy.gates.robustness
-        evidence = robustness.measure(
-            score=run.onnx.score,
-            inputs=model_inputs(rows, run.onnx.inputs),
-            label=label,
-            policy=policy,
-            seed=run.seed,
-        )
-        return robustness.judge(evidence, policy)
-
+    judge = partial(_judge_candidate, run, "robustness")
     return {"verdict": run.decide("robustness", judge).digest}
 
 
@@ -197,11 +127,8 @@ def registration(run: Run) -> dict[str, Any]:
     return {"version": version}
 
 
-def _against(version: int | None, judgement: Judgement) -> Judgement:
-    """Name the champion in the comparisons with it: another may serve by the time they are read."""
-    sides = ({"version": "candidate"}, {"version": str(version)})
-    checks = [replace(check, groups=sides) if check.compare == "difference" else check for check in judgement.checks]
-    return replace(judgement, checks=checks)
+def _judge_candidate(run: Run, gate: str) -> Judgement:
+    return judge_gate(replace(run.case, onnx=run.onnx), gate)
 
 
 def _champion(run: Run) -> "tuple[int, OnnxModel] | None":
@@ -215,19 +142,3 @@ def _champion(run: Run) -> "tuple[int, OnnxModel] | None":
         return None
     champion = current.champion
     return champion.version, OnnxModel(fetch_artifact(run.settings.tracking_uri, champion.path, champion.digest))
-
-
-def _classes(run: Run) -> tuple[str, str]:
-    """The negative and the positive class, as text."""
-    import pyarrow.compute as pc
-
-    from assay.data.features import encode, positives
-
-    data = run.folder.policy.data
-    found = encode(pc.unique(run.rows[data.label]), "text")[:, 0]
-    positive = positives(found, data.positive)
-    if len(found) != 2 or positive.sum() != 1:
-        raise problem(
-            data.label, f"has the classes {', '.join(map(repr, found))}", "a label has two, one being `positive`"
-        )
-    return str(found[~positive][0]), str(found[positive][0])
