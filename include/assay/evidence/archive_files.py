@@ -1,0 +1,90 @@
+"""What a run leaves beside its records so that it can be run again: Assay's own code, and which libraries it met."""
+
+import io
+import platform
+import zipfile
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from assay.core import code_version, sha256_bytes, sha256_json
+from assay.core.settings import PACKAGE
+
+PYTHON = "python"
+LIBRARIES = (
+    "apache-airflow", "apache-airflow-providers-standard", "apache-airflow-providers-celery",
+    "apache-airflow-providers-fab", "asyncpg", "boto3", "croniter", "cryptography", "deltalake", "duckdb",
+    "duckdb-sqlalchemy", "fastapi", "great-expectations", "httpx", "jinja2", "markupsafe", "mlflow", "model-signing",
+    "msgspec", "numpy", "onnx", "onnxruntime", "pandas", "protobuf", "psutil", "psycopg2-binary", "pyarrow",
+    "pydantic", "pyopenssl", "pyyaml", "rich", "scikit-learn", "scipy", "skl2onnx", "skops", "sqlalchemy",
+    "starlette", "typer", "uvicorn",
+)  # fmt: skip
+"""The packages that Assay chooses on purpose, as `requirements.in` names them."""
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a ZIP file can hold
+_CACHE = "__pycache__"
+
+
+def code_archive() -> bytes:
+    """Assay's own package as a ZIP file: the same files give the same bytes, wherever and whenever.
+
+    Its entries are stored, not compressed: what zlib makes of the same bytes differs from version to version.
+    """
+    archive = io.BytesIO()
+    files = [path for path in PACKAGE.rglob("*") if path.is_file() and _CACHE not in path.parts]
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:
+        for name, path in sorted((path.relative_to(PACKAGE.parent).as_posix(), path) for path in files):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.create_system, entry.external_attr = 3, 0o644 << 16  # as if packed on Unix, also elsewhere
+            target.writestr(entry, path.read_bytes())
+    return archive.getvalue()
+
+
+def archived_code(archive: bytes) -> str:
+    """What `code_version` says, without a `train.py`, of the package in an archive.
+
+    Raises
+    ------
+    zipfile.BadZipFile
+        When the bytes are not an archive.
+    """
+    with zipfile.ZipFile(io.BytesIO(archive)) as source:
+        names = [name for name in source.namelist() if name.endswith(".py")]
+        root = f"{PACKAGE.name}/"
+        return sha256_json({name.removeprefix(root): sha256_bytes(source.read(name)) for name in names})
+
+
+def with_training(own: str, train_sha256: str) -> str:
+    """What `code_version` says of a package and a `train.py` whose digests are known."""
+    return sha256_json({"assay": own, "train": train_sha256})
+
+
+def is_installed(recorded: str, train_sha256: str) -> bool:
+    """Whether a recorded code version is that of the Assay that runs now, with the recorded `train.py`."""
+    return with_training(code_version(), train_sha256) == recorded
+
+
+def unpack(archive: bytes, folder: Path) -> None:
+    """Unpack what `code_archive` made; `folder` then goes first on the module path."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as source:
+        source.extractall(folder)
+
+
+def environment() -> dict[str, str]:
+    """Version of Python and of every library that Assay chooses; one that is not installed is not in it."""
+    found = {PYTHON: platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def differing(recorded: dict[str, str]) -> list[str]:
+    """Where the present environment is not the recorded one, in words."""
+    present = environment()
+    return [
+        f"{name}: recorded {recorded.get(name, 'none')}, here {present.get(name, 'none')}"
+        for name in sorted(recorded.keys() | present.keys())
+        if recorded.get(name) != present.get(name)
+    ]
