@@ -1,5 +1,6 @@
 """How a registered version earns its traffic: the operations database and the moves in it."""
 
+from assay.rollout.anchors import AnchorTable
 from assay.rollout.database import create_tables, open_database
 from assay.rollout.judge import Assessment, Decision, RolloutEvidence, judge
 from assay.rollout.log import Label, LabelsRefusedError, Prediction, Recorded, Request, record, record_labels
@@ -7,6 +8,7 @@ from assay.rollout.records import Deployment, IllegalMoveError, ModelRef, Move, 
 from assay.rollout.rollouts import Rollouts
 
 __all__ = [
+    "AnchorTable",
     "Assessment",
     "Decision",
     "Deployment",

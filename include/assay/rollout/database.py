@@ -13,7 +13,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 
 from assay.core import UnavailableError, problem
-from assay.rollout.tables import METADATA
+from assay.rollout.append_only import make_append_only
+from assay.rollout.tables import APPEND_ONLY, METADATA
 
 _BUSY_SECONDS = 10
 _TABLES_LOCK = 4_151_201  # any number, the same in every process
@@ -56,7 +57,7 @@ def open_database(url: str) -> Engine:
 
 
 def create_tables(engine: Engine) -> None:
-    """Make the tables that are not there yet; several processes may do this at once.
+    """Make the tables and triggers that are not there yet; several processes may do this at once.
 
     Raises
     ------
@@ -66,6 +67,7 @@ def create_tables(engine: Engine) -> None:
     with writing(engine) as connection:
         advisory_lock(connection, _TABLES_LOCK)
         METADATA.create_all(connection)
+        make_append_only(connection, APPEND_ONLY)
 
 
 @contextmanager
@@ -92,7 +94,10 @@ def writing(engine: Engine) -> Iterator[Connection]:
     UnavailableError
         When the database cannot be reached, or stays locked.
     """
-    with _unavailable(engine), engine.execution_options(assay_writes=True).begin() as connection:
+    options: dict[str, Any] = {"assay_writes": True}
+    if engine.dialect.name == "postgresql":  # who waited for a lock must see what its holder wrote
+        options["isolation_level"] = "READ COMMITTED"
+    with _unavailable(engine), engine.execution_options(**options).begin() as connection:
         yield connection
 
 

@@ -64,6 +64,23 @@ MOVE = Table(
     Column("at", String(32), nullable=False),
 )
 
+# Append-only: one row per record of any dossier, each chained to the one before it.
+ANCHOR = Table(
+    "anchor",
+    METADATA,
+    Column("seq", _Id, primary_key=True, autoincrement=False),
+    Column("dossier", String(64), nullable=False),
+    Column("model", String(63), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("operation", String(1024)),
+    Column("digest", String(64), nullable=False),
+    Column("at", String(32), nullable=False),
+    Column("chain", String(64), nullable=False),
+    Index("anchor_of_record", "dossier", "number", unique=True),
+    Index("anchor_of_operation", "dossier", "operation", unique=True),
+)
+
 # One row per request, so that a repeated request gets the answer it got before.
 REQUEST = Table(
     "request",
@@ -110,3 +127,5 @@ LABEL = Table(
     Column("at", String(32), nullable=False),
     Index("label_of_row", "model", "request_id", "row", unique=True),
 )
+
+APPEND_ONLY = (MOVE, ANCHOR)
