@@ -159,6 +159,7 @@ def train(case: Case, module: Path) -> Trained:
     seen, unseen = case.rows.filter(~case.held_out), case.rows.filter(case.held_out)
     if not (seen.num_rows and unseen.num_rows):
         raise problem("data.holdout", f"holds out {unseen.num_rows} of {case.rows.num_rows} rows", "give more rows")
+    classes = _classes(case)
     pipeline = fit(
         module=module,
         features=training_frame(seen, types),
@@ -166,9 +167,7 @@ def train(case: Case, module: Path) -> Trained:
         seed=case.seed,
         parameters=policy.training.parameters,
     )
-    onnx = export(
-        pipeline, kinds=types, model=policy.model, classes=_classes(case), threshold=policy.training.threshold
-    )
+    onnx = export(pipeline, kinds=types, model=policy.model, classes=classes, threshold=policy.training.threshold)
     parity = check_parity(
         pipeline, OnnxModel(onnx), frame=training_frame(unseen, types), inputs=model_inputs(unseen, types)
     )
