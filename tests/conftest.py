@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from assay.core import Settings
+from assay.registry.keys import create_keys
 
 _PATIENCE = 90.0  # seconds for a loaded machine; a free one needs six
 
@@ -34,6 +35,7 @@ def mlflow_server(tmp_path_factory):
         gateway_url="http://127.0.0.1:9",
         gateway_token="",
     )
+    create_keys(settings.keys)
     with (home / "mlflow.log").open("wb") as log:
         server = _start_mlflow(home, port, log)
         try:
