@@ -2,10 +2,12 @@
 
 from assay.rollout.anchors import AnchorTable
 from assay.rollout.database import create_tables, open_database
+from assay.rollout.exclusive import exclusive
 from assay.rollout.judge import Assessment, Decision, RolloutEvidence, judge
 from assay.rollout.log import Label, LabelsRefusedError, Prediction, Recorded, Request, record, record_labels
 from assay.rollout.records import Deployment, IllegalMoveError, ModelRef, Move, RolloutRow, StaleEpochError
 from assay.rollout.rollouts import Rollouts
+from assay.rollout.shipping import disagreements, read_shipped, ship
 
 __all__ = [
     "AnchorTable",
@@ -25,8 +27,12 @@ __all__ = [
     "Rollouts",
     "StaleEpochError",
     "create_tables",
+    "disagreements",
+    "exclusive",
     "judge",
     "open_database",
+    "read_shipped",
     "record",
     "record_labels",
+    "ship",
 ]

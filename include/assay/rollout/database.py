@@ -81,7 +81,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """
     # a SQLite transaction sees one state anyway, PostgreSQL only when asked for it
     options = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
-    with _unavailable(engine), engine.execution_options(**options).begin() as connection:
+    with unavailable(engine), engine.execution_options(**options).begin() as connection:
         yield connection
 
 
@@ -97,7 +97,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     options: dict[str, Any] = {"assay_writes": True}
     if engine.dialect.name == "postgresql":  # who waited for a lock must see what its holder wrote
         options["isolation_level"] = "READ COMMITTED"
-    with _unavailable(engine), engine.execution_options(**options).begin() as connection:
+    with unavailable(engine), engine.execution_options(**options).begin() as connection:
         yield connection
 
 
@@ -108,7 +108,8 @@ def advisory_lock(connection: Connection, key: int) -> None:
 
 
 @contextmanager
-def _unavailable(engine: Engine) -> Iterator[None]:
+def unavailable(engine: Engine) -> Iterator[None]:
+    """Say in one error what the database, its driver or the network failed at."""
     try:
         yield
     except (OperationalError, InterfaceError) as error:
