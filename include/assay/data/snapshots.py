@@ -55,6 +55,11 @@ class Snapshot:
     manifest: Mapping[str, Any]
     folder: Path
 
+    @property
+    def manifest_file(self) -> Path:
+        """Where the manifest is kept."""
+        return _manifest_path(self.folder, self.id)
+
     def files(self) -> list[Path]:
         """Absolute paths of its Parquet files, in the order of the rows."""
         return [self.folder / file["path"] for file in self.manifest["files"]]

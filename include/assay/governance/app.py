@@ -11,10 +11,11 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException as AnyHTTPException
 
 from assay.core import Settings, UnavailableError, canonical_json
+from assay.evidence.opening import archive
 from assay.governance.dossier import dossier_page
 from assay.governance.models import ModelPage, list_models, model_page
 from assay.governance.render import HEADERS, page
-from assay.registry.dossier import Dossier, EvidenceError, load_dossier
+from assay.registry.dossier import Dossier, EvidenceError
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,7 @@ def _router(authorize: Callable[..., Any], settings: Settings) -> APIRouter:
 
 def _dossier(settings: Settings, run_id: str, may_read: Reader) -> Dossier:
     try:
-        found = load_dossier(settings, run_id=run_id)
+        found = archive(settings).load(run_id)
     except EvidenceError as error:
         raise HTTPException(404, f"There is no such dossier: {'; '.join(error.reasons)}.") from None
     _require(may_read, found.model)

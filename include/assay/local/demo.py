@@ -2,23 +2,26 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from assay.core import Settings, UnavailableError, Verdict
+from assay.core import Event, Record, Settings, UnavailableError, Verdict
 from assay.local.airflow_api import AirflowApi, Approval, DagRun, TaskInstance
 from assay.local.secrets import airflow_password
 from assay.local.stack import Stack
 from assay.local.traffic import Replay
+from assay.pipeline.approval import APPROVALS
 from assay.policy import ModelFolder, find_model
 
-ENGINEER, REVIEWER = "engineer", "reviewer"
+ENGINEER, REVIEWER, OFFICER = "engineer", "reviewer", "officer"
 _LOOK_EVERY = 0.5
 _ROWS_PER_SECOND = 120
-_REASON = "the gates' numbers were read; approved by the demo in the reviewer's name"
+_APPROVERS = {APPROVALS["model_owner"]: REVIEWER, APPROVALS["risk_officer"]: OFFICER}
+_REASON = "the gates' numbers were read; approved by the demo in this person's name"
 
 
 @dataclass(kw_only=True)
@@ -64,7 +67,7 @@ class Report:
 
 
 def play(stack: Stack, model: str, *, live: Path, show: Callable[[Scene], None], timeout: float = 900) -> Report:
-    """Trigger the retraining, answer its approval, send traffic, and watch until it has ended.
+    """Trigger the retraining, answer its approvals, send traffic, and watch until it has ended.
 
     Parameters
     ----------
@@ -86,12 +89,14 @@ def play(stack: Stack, model: str, *, live: Path, show: Callable[[Scene], None],
     """
     os.environ.update(stack.environment)
     folder = find_model(Settings.from_environment().models, model)
-    with _user(stack, ENGINEER) as engineer, _user(stack, REVIEWER) as reviewer:
+    with ExitStack() as sessions:
+        engineer = sessions.enter_context(_user(stack, ENGINEER))
+        approvers = {task: sessions.enter_context(_user(stack, name)) for task, name in _APPROVERS.items()}
         engineer.wait_until_parsed(f"retrain_{model}")
         replay = _replay(stack, folder, live)
         try:
             run = engineer.active_run(f"retrain_{model}") or _trigger(engineer, folder, replay)
-            watch = _Watch(engineer, reviewer, replay, run, show, time.monotonic() + timeout)
+            watch = _Watch(engineer, approvers, replay, run, show, time.monotonic() + timeout)
             watch.until_ended()
             return _report(watch, folder)
         finally:
@@ -126,7 +131,7 @@ def _trigger(engineer: AirflowApi, folder: ModelFolder, replay: Replay) -> DagRu
 @dataclass
 class _Watch:
     engineer: AirflowApi
-    reviewer: AirflowApi
+    approvers: Mapping[str, AirflowApi]
     replay: Replay
     run: DagRun
     show: Callable[[Scene], None]
@@ -149,7 +154,7 @@ class _Watch:
         self.run = self.engineer.dag_run(dag_id, run_id)
         self.tasks = self.engineer.task_instances(dag_id, run_id)
         waiting = {task.task_id for task in self.tasks if task.state == "awaiting_input"}
-        for approval in self.reviewer.pending_approvals(dag_id, run_id) if waiting else ():
+        for approval in self.approvers[APPROVALS["model_owner"]].pending_approvals(dag_id, run_id) if waiting else ():
             self._approve(approval)
         deployment = self.replay.deployment()
         if deployment.get("stage") in ("shadow", "canary"):
@@ -167,28 +172,31 @@ class _Watch:
         self.show(scene)
 
     def _approve(self, approval: Approval) -> None:
-        self.reviewer.answer(approval, options=["Approve"], params={"reason": _REASON})
-        self.notes.append(f"{REVIEWER}: answered “{approval.subject}” with Approve (the demo speaks for the reviewer)")
+        name = _APPROVERS[approval.task_id]
+        self.approvers[approval.task_id].answer(approval, options=["Approve"], params={"reason": _REASON})
+        self.notes.append(f"{name}: answered “{approval.subject}” with Approve (the demo speaks for this person)")
 
 
 def _report(watch: _Watch, folder: ModelFolder) -> Report:
-    from assay.registry.dossier import SNAPSHOT, EvidenceError, find_dossier
+    from assay.evidence.opening import archive
+    from assay.registry.dossier import EvidenceError
 
-    verdicts: list[Verdict] = []
-    tags: dict[str, str] = {}
+    records: list[Record] = []
     try:
         run_key = f"{watch.run.dag_id}/{watch.run.run_id}"
-        dossier = find_dossier(Settings.from_environment(), model=folder.policy.model, run_key=run_key)
-        verdicts, tags = dossier.verdicts(), dossier.tags()
+        settings = Settings.from_environment()
+        records = archive(settings).find(model=folder.policy.model, run_key=run_key).records()
     except EvidenceError:
         pass  # the run failed before it had a dossier, which the table of tasks shows
-    approval = next((verdict for verdict in reversed(verdicts) if verdict.gate == "approval"), None)
+    verdicts = [record for record in records if isinstance(record, Verdict)]
+    facts = {record.event: record.facts for record in records if isinstance(record, Event)}
+    approvals = [each.checks[0].reason for each in verdicts if each.gate in APPROVALS.values()]
     return Report(
         run=watch.run,
         tasks=watch.tasks,
         verdicts=verdicts,
-        snapshot=tags.get(SNAPSHOT, ""),
-        version=int(tags["assay.version"]) if "assay.version" in tags else None,
-        approved_by=approval.checks[0].reason if approval else "",
+        snapshot=facts.get("snapshot", {}).get("snapshot", ""),
+        version=facts.get("registration", {}).get("version"),
+        approved_by="; ".join(approvals),
         deployment=watch.replay.deployment(),
     )

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import DAG, CronTriggerTimetable, Param, chain
 
 from assay.core import Settings, UserError
-from assay.pipeline.approval import LONGEST_REASON
+from assay.pipeline.approval import APPROVALS, LONGEST_REASON
 from assay.pipeline.operators import ApprovalStep, PromotionOperator, StepOperator
 from assay.policy import ModelFolder, load_folder, model_folders
 
@@ -47,7 +47,8 @@ _DOC = """\
 * **A red gate** is an answer, not a crash: it is never retried. Its log shows every check with its interval and
   limit; *Evidence* on its *Details* tab opens the dossier. Mend the data, the model or the policy, then trigger anew.
 * **A retry** means that something broke (a server, a disk). Clearing a task is safe: every step may run twice.
-* **approval** waits for a person other than the one who triggered the run: *Required Actions* on the run's page.
+* **approval**, and in risk tier high **risk_approval**, waits for people other than the one who triggered the run:
+  *Required Actions* on the run's page.
 * **canary_promotion** gives the version traffic in the stages shadow, {stages} %, on evidence from logged
   predictions and labels, then sets `@champion`; or it rolls back.
 """
@@ -88,13 +89,17 @@ def retrain_dag(folder: ModelFolder) -> DAG:
     )
     with dag:
         steps = [StepOperator(task_id=name, model=model, step=name, doc_md=doc) for name, doc in STEPS.items()]
-        approval = ApprovalStep(
-            task_id="approval",
-            model=model,
-            expires=timedelta(hours=policy.approval.expires_hours),
-            params={"reason": _REASON},
-        )
-        chain(*steps, approval, PromotionOperator(task_id="canary_promotion", model=model, **_PATIENT))
+        approvals = [
+            ApprovalStep(
+                task_id=APPROVALS[role],
+                model=model,
+                role=role,
+                expires=timedelta(hours=policy.approval.expires_hours),
+                params={"reason": _REASON},
+            )
+            for role in policy.tier.roles
+        ]
+        chain(*steps, approvals, PromotionOperator(task_id="canary_promotion", model=model, **_PATIENT))
     # Only now and in place: earlier every operator would copy the form, and an assignment would check each
     # schema again at every parse, which together costs more than all the rest.
     dag.params.update(_form(folder))

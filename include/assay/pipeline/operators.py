@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from assay.pipeline.run import Run
+    from assay.policy import Role
     from assay.registry.dossier import Dossier
 
 
@@ -63,30 +64,31 @@ class StepOperator(BaseOperator):
 
 
 class ApprovalStep(ApprovalOperator):
-    """Asks a person, shows the verdicts, and never takes the requester's own yes."""
+    """Asks a person in a role, shows the verdicts, and never takes the requester's own yes."""
 
     operator_extra_links = (EvidenceLink(),)
     dossier_id: str | None = None
     pinned = False
 
-    def __init__(self, *, model: str, expires: timedelta, **kwargs: Any) -> None:
+    def __init__(self, *, model: str, role: "Role", expires: timedelta, **kwargs: Any) -> None:
         super().__init__(
             subject=f"Approve a new version of {model}?",
             response_timeout=expires,
             **kwargs,
         )
         self.model = model
+        self.role = role
 
     def execute(self, context: "Context") -> Any:
         """Show what has been measured and wait, without a worker, for an answer."""
         with told(self, context) as run:
-            self.subject, self.body = question(run)
+            self.subject, self.body = question(run, self.role)
         return super().execute(context)
 
     def execute_complete(self, context: "Context", event: dict[str, Any]) -> Any:
         """Keep the answer in the dossier, then let it decide."""
         with told(self, context) as run:
-            verdict = take_answer(run, event)
+            verdict = take_answer(run, self.role, event)
         return {"verdict": verdict.digest, "reason": verdict.checks[0].reason}
 
 

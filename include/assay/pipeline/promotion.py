@@ -2,14 +2,15 @@
 
 import logging
 import time
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from assay.core import Check, Judgement, Outcome, Settings, UnavailableError, Verdict
+from assay.core import Check, Judgement, Outcome, Settings, UnavailableError, Verdict, fault_point, sha256_json
+from assay.evidence.opening import rollouts
+from assay.pipeline.approval import require_approvals
 from assay.pipeline.run import GateFailed, Run
-from assay.pipeline.steps import GATES
+from assay.pipeline.steps import model_lock
 
 if TYPE_CHECKING:
     from assay.rollout.records import RolloutRow
@@ -19,14 +20,6 @@ log = logging.getLogger(__name__)
 
 CANARY, CHAMPION, PREVIOUS = "canary", "champion", "previous"
 _GATEWAY_PATIENCE = 60.0  # seconds for the gateway to serve a promoted version; it reads the row every second
-
-
-@cache
-def rollouts(settings: Settings) -> "Rollouts":
-    """The rollouts in the operations database, its tables made if need be."""
-    from assay.rollout.rollouts import Rollouts
-
-    return Rollouts.open(settings.operations_db)
 
 
 def begin(run: Run) -> "RolloutRow":
@@ -39,11 +32,11 @@ def begin(run: Run) -> "RolloutRow":
     UnavailableError
         When the gateway does not answer: without it no evidence can come.
     """
-    from assay.registry.versions import set_alias
     from assay.rollout.records import ModelRef
 
-    run.require("contract", *GATES, "approval")
+    people = require_approvals(run)
     _ask_gateway(run.settings, "/healthz")
+    _load_back(run)  # what was gated must still be there before anything serves it
     policy = run.folder.policy
     ref = ModelRef(
         model=policy.model,
@@ -52,9 +45,12 @@ def begin(run: Run) -> "RolloutRow":
         path=run.candidate.path,
         entity_column=policy.data.key,
     )
-    row = rollouts(run.settings).begin(ref=ref, run_key=run.run_key, policy=policy.rollout)
+    ground = {"dossier": run.dossier.run_id, "head": run.dossier.head(), "approved_by": people}
+    row = rollouts(run.settings).begin(ref=ref, run_key=run.run_key, policy=policy.rollout, evidence=ground)
+    fault_point("rollout.begun")
+    _record_moves(run, row)
     if row.active:
-        set_alias(run.dossier, CANARY, row.version)
+        _publish_aliases(run, row)
     log.info("%s version %d: %s", row.model, row.version, row.stage_name)
     return row
 
@@ -86,6 +82,8 @@ def move(run: Run) -> dict[str, Any] | None:
         except StaleEpochError as stale:
             log.warning("%s", stale)
             row = book.get(row.id)
+        fault_point("rollout.moved")
+    _record_moves(run, row)
     if row.active:
         log.info("now %s", row.stage_name)
         return None
@@ -104,27 +102,70 @@ def abandon(settings: Settings, run_key: str, reason: str) -> None:
 def _publish(run: Run, row: "RolloutRow", book: "Rollouts") -> dict[str, Any]:
     """Record the end in the dossier, then show it in MLflow. Every part may be done again."""
     from assay.registry.lineage import close_run
-    from assay.registry.versions import delete_alias, set_alias, tag_version
 
     promoted = row.state == "champion"
     now = book.current(row.model)
     serves = promoted and now is not None and now.champion == row.canary  # a task cleared later may find a successor
     if serves:
+        _load_back(run)
         _wait_until_served(run.settings, row.model, row.version)
     try:
         verdict = _recorded(run, row) or run.decide("canary", lambda: _judgement(row, book))
     except GateFailed as failed:  # kept, and raised again once MLflow shows it
         verdict = failed.verdict
-    tag_version(run.dossier, row.version, {"assay.rollout": row.state, "assay.verdict.canary": str(verdict.outcome)})
-    if serves and row.champion is not None:
-        set_alias(run.dossier, PREVIOUS, row.champion.version)
-    if serves:
-        set_alias(run.dossier, CHAMPION, row.version)
-    delete_alias(run.dossier, CANARY, row.version)
+    _publish_aliases(run, row)
     close_run(run.dossier, succeeded=promoted)
     if not promoted:
         raise GateFailed(verdict)
     return {"champion": row.version, "verdict": verdict.digest}
+
+
+def _load_back(run: Run) -> None:
+    """Read the version's bytes from the registry, their digest and signature checked."""
+    _ = run.onnx.inputs
+
+
+def _record_moves(run: Run, row: "RolloutRow") -> None:
+    """Record in the dossier every move of the rollout, whoever made it."""
+    done = {anchor.operation for anchor in run.dossier.anchors.of(run.dossier.run_id)}
+    for move in rollouts(run.settings).history(row.model):
+        if move.rollout_id != row.id or move.op_key in done:
+            continue
+        facts = {
+            **{key: getattr(move, key) for key in ("rollout_id", "epoch", "action", "from_stage", "to_stage")},
+            "version": row.version,
+            "reason": str(move.evidence.get("reason", "")),
+            "evidence_sha256": sha256_json(move.evidence),
+            "moved_at": move.at,
+            "run_key": move.run_key,
+        }
+        run.record("rollout", move.op_key, facts, version=row.version)
+
+
+def _publish_aliases(run: Run, row: "RolloutRow") -> None:
+    """Make MLflow's aliases say what the operations database says now, and record each change.
+
+    Held by one process at a time, and read anew: whoever comes last publishes the latest state.
+    """
+    from assay.registry.versions import delete_alias, set_alias
+    from assay.rollout.exclusive import exclusive
+
+    book = rollouts(run.settings)
+    with exclusive(book.engine, model_lock(row.model)):
+        now = book.current(row.model)
+        if now is None or now.canary != row.canary:
+            delete_alias(run.dossier, CANARY, row.version)
+        wanted = {}
+        if now is not None and now.canary == row.canary:
+            wanted[CANARY] = row.version
+        if now is not None and now.champion == row.canary:
+            wanted |= {PREVIOUS: row.champion.version} if row.champion is not None else {}
+            wanted[CHAMPION] = row.version
+        for alias, version in wanted.items():
+            before = set_alias(run.dossier, alias, version)
+            fault_point(f"alias.{alias}")
+            facts = {"alias": alias, "version": version, "previous": None if before == version else before}
+            run.record("alias", f"alias:{alias}:{row.id}", facts)
 
 
 def _recorded(run: Run, row: "RolloutRow") -> Verdict | None:

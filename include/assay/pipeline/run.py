@@ -1,16 +1,19 @@
 """One retraining run: what was asked for, and the evidence that each of its tasks stands on."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.core import (
     AssayError,
     Check,
+    Event,
     Judgement,
     Outcome,
+    Record,
     Settings,
     Stopwatch,
     Subject,
@@ -18,10 +21,14 @@ from assay.core import (
     Verdict,
     bind,
     code_version,
+    sha256_file,
+    utc_now,
 )
 from assay.core.text import verdict_text
+from assay.evidence.opening import archive, rollouts
+from assay.evidence.waivers import Waiver, cover, stored_waivers, waived, waiver_event
 from assay.policy import ModelFolder
-from assay.registry.dossier import POLICY, SNAPSHOT, Dossier, EvidenceError, find_dossier
+from assay.registry.dossier import Dossier, EvidenceError, doubts
 
 if TYPE_CHECKING:
     from assay.data.snapshots import Snapshot
@@ -32,8 +39,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LATEST = "latest"
-CODE = "assay.code_version"
-VERSION = "assay.version"
 
 
 class GateFailed(AssayError):  # noqa: N818 (a failed gate is an answer, not an error)
@@ -94,49 +99,67 @@ class Run:
         Raises
         ------
         EvidenceError
-            When it was not begun, or policy or code have changed since.
+            When it was not begun.
         """
-        dossier = find_dossier(self.settings, model=self.folder.policy.model, run_key=self.run_key)
-        tags = dossier.tags()
-        now = {POLICY: self.folder.policy_sha256} | ({CODE: self.code_version} if self.pinned else {})
-        changed = [key.removeprefix("assay.") for key, value in now.items() if tags.get(key) != value]
-        if changed:
-            raise EvidenceError([f"{name} has changed since this run began; trigger a new run" for name in changed])
-        return dossier
+        return archive(self.settings).find(model=self.folder.policy.model, run_key=self.run_key)
 
     @cached_property
-    def snapshot_id(self) -> str:
-        """The snapshot that this run took."""
-        return self.dossier.tags()[SNAPSHOT]
+    def seen(self) -> list[Record]:
+        """The dossier's records when this task first looked; earlier tasks wrote all that it builds on."""
+        return self.dossier.records()
 
-    @cached_property
-    def candidate(self) -> "Candidate":
-        """What training made."""
-        from assay.registry.candidates import find_candidate
-
-        return find_candidate(self.dossier)
-
-    @property
-    def version(self) -> int:
-        """The number that registration gave the candidate.
+    def latest(self, kind: str) -> Event:
+        """The latest event of a kind.
 
         Raises
         ------
         EvidenceError
-            When it has given none, for instance because the task was marked a success by hand.
+            When there is none, for instance because a task was marked a success by hand.
         """
-        tags = self.dossier.tags()
-        if VERSION not in tags:
-            raise EvidenceError(["registration: has made no version"])
-        return int(tags[VERSION])
+        found = [record for record in self.seen if isinstance(record, Event) and record.event == kind]
+        if not found:
+            raise EvidenceError([f"{kind}: the dossier records none"])
+        return found[-1]
+
+    @property
+    def changed(self) -> list[str]:
+        """What is not as it was when the run began."""
+        facts = self.latest("request").facts
+        now = {"policy": ("policy_sha256", self.folder.policy_sha256)}
+        if self.pinned:
+            now["data contract"] = ("contract_sha256", sha256_file(self.folder.contract))
+            now["code"] = ("code_version", self.code_version)
+        return [
+            f"the {name} has changed since this run began; trigger a new run"
+            for name, (key, value) in now.items()
+            if facts[key] != value
+        ]
+
+    @property
+    def snapshot_id(self) -> str:
+        """The snapshot that this run took."""
+        return str(self.latest("snapshot").facts["snapshot"])
+
+    @cached_property
+    def candidate(self) -> "Candidate":
+        """What training made."""
+        from assay.registry.candidates import Candidate
+
+        facts = self.latest("training").facts
+        return Candidate(model_id=facts["candidate"], digest=facts["sha256"], path=facts["path"])
+
+    @property
+    def version(self) -> int:
+        """The number that registration gave the candidate."""
+        return int(self.latest("registration").facts["version"])
 
     @cached_property
     def onnx(self) -> "OnnxModel":
-        """The candidate's bytes, fetched from the registry and compared with their digest."""
-        from assay.registry.artifacts import fetch_artifact
+        """The candidate's bytes, fetched from the registry, their digest and signature checked."""
+        from assay.registry.artifacts import fetch_model
         from assay.training.onnx_model import OnnxModel
 
-        return OnnxModel(fetch_artifact(self.settings.tracking_uri, self.candidate.path, self.candidate.digest))
+        return OnnxModel(fetch_model(self.settings, self.candidate.path, self.candidate.digest))
 
     def subject(self, *, trained: bool = True) -> Subject:
         """The digests that a verdict of this run is about."""
@@ -153,9 +176,33 @@ class Run:
         gates = dict(self.folder.policy.gates)
         return {name for name, part in gates.items() if part.on_inconclusive == "review"}
 
+    def doubts(self, *gates: str, trained: bool = True) -> tuple[list[Verdict], list[str]]:
+        """The latest verdict of each gate, and all that keeps this very candidate from going on with them."""
+        tier, today = self.folder.policy.tier, datetime.now(UTC).date()
+        records = self.dossier.records()
+        excused, lapsed = waived(records, self.dossier.keyring, tier, today=today)
+        verdicts, reasons = doubts(
+            records, gates, self.subject(trained=trained), reviewed=self.reviewed, waived=excused
+        )
+        return verdicts, [*self.changed, *reasons, *(lapsed if reasons else [])]
+
     def require(self, *gates: str, trained: bool = True) -> list[Verdict]:
-        """Check that these gates have let this very candidate through; see `Dossier.require`."""
-        return self.dossier.require(gates, self.subject(trained=trained), reviewed=self.reviewed)
+        """As `doubts`, where any doubt is an error.
+
+        Raises
+        ------
+        EvidenceError
+            Listing every reason.
+        """
+        verdicts, reasons = self.doubts(*gates, trained=trained)
+        if reasons:
+            raise EvidenceError(reasons)
+        return verdicts
+
+    def record(self, event: str, operation: str, facts: Mapping[str, Any], *, version: int | None = None) -> Event:
+        """Record what this run did, once per operation."""
+        happened = Event(event=event, operation=operation, by=self.run_key, at=utc_now(), facts=facts)
+        return self.dossier.record(happened, version=version)
 
     @cached_property
     def opened(self) -> "Snapshot":
@@ -196,14 +243,38 @@ class Run:
             raise GateErrored(f"{gate} gate: ERROR: {verdict.worst_check.reason if verdict.worst_check else ''}")
         if verdict.outcome is Outcome.INCONCLUSIVE and gate in self.reviewed:
             log.warning("%s gate: INCONCLUSIVE; the policy sends it to a person to decide", gate)
-        elif verdict.outcome is not Outcome.PASS:
+        elif verdict.outcome is not Outcome.PASS and not self._is_waived(verdict):
             raise GateFailed(verdict)
         return verdict
 
+    def _is_waived(self, verdict: Verdict) -> bool:
+        """Whether waivers let the verdict go on; if so the dossier says which."""
+        pairs = cover(verdict, self._waivers())
+        for check, waiver in pairs or ():
+            log.warning("%s: waived by %s until %s: %s", waiver.address, waiver.owner, waiver.expires, waiver.reason)
+            self.dossier.record(
+                waiver_event(verdict, check, waiver, by=self.run_key), candidate=self._shown_on(verdict)
+            )
+        return pairs is not None
+
+    def _waivers(self) -> list[Waiver]:
+        policy, today = self.folder.policy, datetime.now(UTC).date()
+        found = stored_waivers(rollouts(self.settings).engine, policy.model)
+        return [each for each in found if not each.doubts(self.dossier.keyring, policy.tier, today=today)]
+
     def _keep(self, gate: str, judgement: Judgement, watch: Stopwatch, trained: bool) -> Verdict:
-        verdict = self.dossier.append(bind(gate, judgement, self.subject(trained=trained), watch))
+        verdict = bind(gate, judgement, self.subject(trained=trained), watch)
+        registered = any(record.kind == "registration" for record in self.seen)
+        verdict = self.dossier.append(
+            verdict,
+            candidate=None if registered else self._shown_on(verdict),
+            version=self.version if registered else None,
+        )
         log.info("verdict %s\n%s", verdict.digest, verdict_text(verdict))
         return verdict
+
+    def _shown_on(self, verdict: Verdict) -> str | None:
+        return None if verdict.model is None else self.candidate.model_id
 
 
 def broken(gate: str, reason: str) -> Judgement:

@@ -5,12 +5,18 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from assay.core import Judgement
+from assay.core import Judgement, fault_point, sha256_bytes, sha256_file
+from assay.evidence.archive_files import code_archive, environment
 from assay.evidence.judging import judge_gate, train
-from assay.pipeline.run import CODE, LATEST, VERSION, Run
-from assay.registry.dossier import POLICY, SNAPSHOT, open_dossier
+from assay.evidence.opening import archive, rollouts
+from assay.pipeline.run import LATEST, Run
+from assay.policy import ModelFolder
+from assay.registry.dossier import Dossier
+from assay.registry.images import CODE, POLICY, SNAPSHOT, version_tags
 
 if TYPE_CHECKING:
+    from assay.evidence.judging import Trained
+    from assay.registry.candidates import SignedCandidate
     from assay.training.onnx_model import OnnxModel
 
 log = logging.getLogger(__name__)
@@ -19,32 +25,38 @@ GATES = ("performance", "fairness", "robustness")
 
 
 def snapshot(run: Run) -> dict[str, Any]:
-    """Fix the data: a new snapshot of the source, or the one that was asked for; then begin the dossier."""
+    """Begin the dossier, then fix the data: a new snapshot of the source, or the one that was asked for."""
     from assay.data.snapshots import create_snapshot, open_snapshot
 
     policy, root = run.folder.policy, run.settings.snapshots
-    if run.snapshot == LATEST:
+    dossier = archive(run.settings).open(model=policy.model, run_key=run.run_key)
+    if not dossier.events("request"):
+        _record_request(run, dossier)
+    run.require(trained=False)  # refuses a run that is repeated under another policy or other code
+    earlier = dossier.events("snapshot")
+    wanted = str(earlier[-1].facts["snapshot"]) if earlier else run.snapshot
+    if wanted == LATEST:
         taken = create_snapshot(source=run.folder.source, data=policy.data, model=policy.model, root=root)
     else:
-        taken = open_snapshot(root=root, model=policy.model, snapshot_id=run.snapshot)
-    facts = {
-        POLICY: run.folder.policy_sha256,
-        CODE: run.code_version,
-        SNAPSHOT: taken.id,
-        "assay.seed": str(run.seed),
-        "assay.requester": run.requester or "(schedule)",
-        "assay.reason": run.reason,
-    }
-    open_dossier(run.settings, model=policy.model, run_key=run.run_key, facts=facts)
-    dossier = run.dossier  # refuses a run that is repeated under another policy or other code
-    dossier.store("policy.yaml", run.folder.policy_bytes)
-    dossier.tag({SNAPSHOT: taken.id})  # a repeated run may meet changed data: what follows must be about this
+        taken = open_snapshot(root=root, model=policy.model, snapshot_id=wanted)
+    fault_point("snapshot.taken")
+    run.record(
+        "snapshot",
+        "snapshot",
+        {
+            "snapshot": taken.id,
+            "rows": taken.rows,
+            "manifest_sha256": sha256_file(taken.manifest_file),
+            **{key: taken.manifest[key] for key in ("content_sha256", "source", "source_sha256", "table_version")},
+        },
+    )
     log.info("snapshot %s: %s rows", taken.id, f"{taken.rows:,}")
     return {"snapshot": taken.id, "rows": taken.rows, "dossier": dossier.run_id}
 
 
 def data_validation(run: Run) -> dict[str, Any]:
     """Hold the snapshot to its data contract."""
+    run.require(trained=False)
     verdict = run.decide("contract", lambda: judge_gate(run.case, "contract"), trained=False)
     return {"verdict": verdict.digest}
 
@@ -57,6 +69,7 @@ def training(run: Run) -> dict[str, Any]:
     run.require("contract", trained=False)
     policy = run.folder.policy
     made = train(run.case, run.folder.train)
+    fault_point("training.trained")
     facts = {
         **policy.training.parameters,
         "seed": run.seed,
@@ -72,6 +85,7 @@ def training(run: Run) -> dict[str, Any]:
         parameters={**facts, **rows},
         tags={SNAPSHOT: run.snapshot_id, POLICY: run.folder.policy_sha256, CODE: run.code_version},
     )
+    fault_point("training.logged")
     log_training(
         run.dossier,
         parameters=facts,
@@ -80,6 +94,7 @@ def training(run: Run) -> dict[str, Any]:
         source=run.settings.snapshots,
         rows=run.opened.rows,
     )
+    _record_training(run, made, candidate)
     size = f"{len(made.onnx)} bytes of ONNX, parity with scikit-learn {made.parity:.1g}"
     log.info("candidate %s, %s", candidate.model_id, size)
     return {"candidate": candidate.model_id, "sha256": candidate.digest}
@@ -113,18 +128,94 @@ def robustness_gate(run: Run) -> dict[str, Any]:
 def registration(run: Run) -> dict[str, Any]:
     """Make the candidate a registered version that carries every verdict."""
     from assay.registry.versions import register
+    from assay.rollout.exclusive import exclusive
 
     verdicts = run.require("contract", *GATES)
-    subject = {
-        POLICY: run.folder.policy_sha256,
-        SNAPSHOT: run.snapshot_id,
-        CODE: run.code_version,
-        "assay.dossier": run.dossier.run_id,
-    }
-    version = register(run.dossier, run.candidate, verdicts, subject)
-    run.dossier.tag({VERSION: str(version)})
-    log.info("registered %s version %d", run.folder.policy.model, version)
+    model, candidate = run.folder.policy.model, run.candidate
+    with exclusive(rollouts(run.settings).engine, model_lock(model)):
+        tags = version_tags(run.dossier.records(), run.dossier.run_id)
+        version = register(run.settings, run.dossier, candidate, tags)
+        run.record(
+            "registration",
+            f"registration:{candidate.digest}",
+            {
+                "version": version,
+                "candidate": candidate.model_id,
+                "sha256": candidate.digest,
+                "policy_sha256": run.folder.policy_sha256,
+                "snapshot": run.snapshot_id,
+                "code_version": run.code_version,
+                "verdicts": {verdict.gate: verdict.digest for verdict in verdicts},
+            },
+        )
+    log.info("registered %s version %d", model, version)
     return {"version": version}
+
+
+def model_lock(model: str) -> str:
+    """The name under which one process at a time changes a model's versions and aliases."""
+    return f"registry {model}"
+
+
+def _record_request(run: Run, dossier: Dossier) -> None:
+    """Keep all that the run starts from, then say so."""
+    policy = run.folder.policy
+    files = inputs(run.folder)
+    for name, content in files.items():
+        dossier.store(name, content)
+    digests = {name: sha256_bytes(content) for name, content in files.items()}
+    run.record(
+        "request",
+        "request",
+        {
+            "run_key": run.run_key,
+            "requester": run.requester,
+            "reason": run.reason,
+            "seed": run.seed,
+            "risk_tier": policy.risk_tier,
+            "policy_sha256": run.folder.policy_sha256,
+            "contract_sha256": digests["inputs/contract.json"],
+            "train_sha256": digests["inputs/train.py"],
+            "code_version": run.code_version,
+            "environment": environment(),
+            "files": digests,
+        },
+    )
+
+
+def inputs(folder: ModelFolder) -> dict[str, bytes]:
+    """Everything that a replay needs beside the snapshot and the model, by where the run keeps it."""
+    named = {
+        "inputs/policy.yaml": folder.policy_bytes,
+        "inputs/contract.json": folder.contract.read_bytes(),
+        "inputs/train.py": folder.train.read_bytes(),
+        "inputs/assay.zip": code_archive(),
+    }
+    datasheet = folder.path / "datasheet.md"
+    return named | ({"inputs/datasheet.md": datasheet.read_bytes()} if datasheet.is_file() else {})
+
+
+def _record_training(run: Run, made: "Trained", candidate: "SignedCandidate") -> None:
+    earlier = run.dossier.events("training")
+    if earlier and earlier[-1].facts["sha256"] == candidate.digest:
+        return
+    run.record(
+        "training",
+        f"training:{len(earlier) + 1}",
+        {
+            "candidate": candidate.model_id,
+            "path": candidate.path,
+            "sha256": candidate.digest,
+            "files": dict(candidate.files),
+            "key": candidate.key,
+            "seed": run.seed,
+            "threshold": run.folder.policy.training.threshold,
+            "parameters": dict(run.folder.policy.training.parameters),
+            "parity": made.parity,
+            "training_rows": made.training_rows,
+            "holdout_rows": made.holdout_rows,
+        },
+    )
 
 
 def _judge_candidate(run: Run, gate: str) -> Judgement:
@@ -133,12 +224,11 @@ def _judge_candidate(run: Run, gate: str) -> Judgement:
 
 def _champion(run: Run) -> "tuple[int, OnnxModel] | None":
     """The version that serves now and its model, the bytes checked; None where there is none."""
-    from assay.pipeline.promotion import rollouts
-    from assay.registry.artifacts import fetch_artifact
+    from assay.registry.artifacts import fetch_model
     from assay.training.onnx_model import OnnxModel
 
     current = rollouts(run.settings).current(run.folder.policy.model)
     if current is None or current.champion is None:
         return None
     champion = current.champion
-    return champion.version, OnnxModel(fetch_artifact(run.settings.tracking_uri, champion.path, champion.digest))
+    return champion.version, OnnxModel(fetch_model(run.settings, champion.path, champion.digest))

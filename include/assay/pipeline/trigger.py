@@ -31,7 +31,7 @@ class RolloutTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Look at the evidence until it decides something; a database that is down is waited for."""
         from assay.core import Settings, UnavailableError
-        from assay.pipeline.promotion import rollouts
+        from assay.evidence.opening import rollouts
         from assay.rollout.judge import Decision
 
         shown, spent = "", 0.0

@@ -1,22 +1,35 @@
-"""The dossier: the hash chain of a run's verdicts, kept with its MLflow run and its candidate."""
+"""The dossier: the signed and anchored chain of what was done and decided about one candidate."""
 
-import json
-import tempfile
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
-from assay.core import AssayError, Outcome, Settings, Subject, Verdict, canonical_json, sha256_bytes
-from assay.registry.client import connect, has_code, unavailable
+from assay.core import (
+    Anchor,
+    Anchors,
+    AnchorTakenError,
+    AssayError,
+    Event,
+    Outcome,
+    Record,
+    Subject,
+    UnavailableError,
+    Verdict,
+    fault_point,
+)
+from assay.registry.client import unavailable
+from assay.registry.images import head_tag, run_tags, tags_of
+from assay.registry.keys import Keyring
+from assay.registry.sealed import Sealed, check_chain, file_name
+from assay.registry.wire import get_file, get_files, put_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-RUN_KEY, POLICY, SNAPSHOT, CANDIDATE, CANDIDATE_SHA256, HEAD = (
-    f"assay.{name}" for name in ("run_key", "policy_sha256", "snapshot", "candidate", "candidate_sha256", "head")
-)
-_FOLDER = "dossier"
+R = TypeVar("R", Verdict, Event)
+
+BEFORE_TRAINING = frozenset({"contract"})
+_TRIES = 50  # as many writers may come first
 
 
 class EvidenceError(AssayError):
@@ -35,15 +48,25 @@ class Dossier:
     ----------
     client
         Connected MLflow client.
-    run_id
-        The MLflow run that holds the dossier.
+    tracking_uri
+        Address of the MLflow server.
+    run_id, location
+        The MLflow run that holds the dossier, and where below the artifact root its files are.
     model
         Name of the model.
+    anchors
+        Where the digests of its records are kept beside.
+    keyring
+        The keys that sign records and check their signatures.
     """
 
     client: "MlflowClient"
+    tracking_uri: str
     run_id: str
+    location: str
     model: str
+    anchors: Anchors = field(repr=False)
+    keyring: Keyring = field(repr=False)
 
     def tags(self) -> dict[str, str]:
         """The tags of the run, read now."""
@@ -59,238 +82,220 @@ class Dossier:
 
     def store(self, name: str, content: bytes) -> None:
         """Keep a file with the run, beside the chain."""
-        folder, _, file = name.rpartition("/")
-        with unavailable(f"storing {name}"), tempfile.TemporaryDirectory() as scratch:
-            path = Path(scratch) / file
-            path.write_bytes(content)
-            self.client.log_artifact(self.run_id, str(path), folder or None)
+        put_file(self.tracking_uri, f"{self.location}/{name}", content)
 
     def read(self, name: str) -> bytes:
-        """Read back what `store` kept."""
-        with unavailable(f"reading {name}"), tempfile.TemporaryDirectory() as scratch:
-            return Path(self.client.download_artifacts(self.run_id, name, scratch)).read_bytes()
+        """Read back what `store` kept.
+
+        Raises
+        ------
+        EvidenceError
+            When there is no such file.
+        """
+        content = get_file(self.tracking_uri, f"{self.location}/{name}")
+        if content is None:
+            raise EvidenceError([f"{name}: is missing from the run {self.run_id}"])
+        return content
 
     def holds(self, name: str) -> bool:
-        """Whether a file or folder of this name is kept with the run."""
-        with unavailable(f"looking for {name}"):
-            found = self.client.list_artifacts(self.run_id, name.rpartition("/")[0] or None)
-        return any(entry.path == name for entry in found)
+        """Whether a file of this name is kept with the run."""
+        return get_file(self.tracking_uri, f"{self.location}/{name}") is not None
 
-    def verdicts(self) -> list[Verdict]:
-        """The chain, oldest first, every digest and link checked.
+    def head(self) -> str | None:
+        """Digest of the last record; None before the first."""
+        anchors = self.anchors.of(self.run_id)
+        return anchors[-1].digest if anchors else None
+
+    def check(self) -> tuple[list[Sealed], list[str]]:
+        """The records that are what was anchored, oldest first, and a sentence for everything that is wrong."""
+        anchors = self.anchors.of(self.run_id)
+        names = [file_name(anchor.number, anchor.kind, anchor.digest) for anchor in anchors]
+        files = get_files(self.tracking_uri, [f"{self.location}/{name}" for name in names])
+        return check_chain(self.run_id, anchors, list(files.values()), self.keyring)
+
+    def records(self) -> list[Record]:
+        """The chain, oldest first; every digest, link, signature and anchor checked.
 
         Raises
         ------
         EvidenceError
             When a record was changed, or one is missing.
         """
-        records = {}
-        if self.holds(_FOLDER):
-            with unavailable("reading the dossier"), tempfile.TemporaryDirectory() as scratch:
-                folder = Path(self.client.download_artifacts(self.run_id, _FOLDER, scratch))
-                records = {path.name: path.read_bytes() for path in folder.iterdir()}
-        try:
-            return _chain(records, self.tags().get(HEAD))
-        except (KeyError, TypeError, ValueError) as error:  # a file put there by other hands
-            raise EvidenceError([f"{_FOLDER}: holds a file that is no verdict: {error}"]) from None
+        sealed, doubts = self.check()
+        if doubts:
+            raise EvidenceError(doubts)
+        return [each.record for each in sealed]
 
-    def append(self, verdict: Verdict) -> Verdict:
-        """Write a verdict at the end of the chain, and its outcome as a tag on run and candidate.
+    def verdicts(self) -> list[Verdict]:
+        """The verdicts of the chain, oldest first."""
+        return [record for record in self.records() if isinstance(record, Verdict)]
 
-        The file is written first: a task killed before the tags are set leaves a record that the
-        next reader finds, and the next writer continues from.
+    def events(self, kind: str | None = None) -> list[Event]:
+        """The events of the chain, or those of one kind, oldest first."""
+        return [each for each in self.records() if isinstance(each, Event) and kind in (None, each.event)]
+
+    def append(self, verdict: Verdict, *, candidate: str | None = None, version: int | None = None) -> Verdict:
+        """Write a verdict at the end of the chain, and its outcome as a tag.
+
+        Parameters
+        ----------
+        candidate, version
+            The LoggedModel, or once there is one the registered version, that shows the tag too.
 
         Returns
         -------
         Verdict
-            With its attempt number and the digest of the verdict before it.
+            With its attempt number and the digest of the record before it.
         """
-        chain = self.verdicts()
-        attempt = 1 + sum(each.gate == verdict.gate for each in chain)
-        verdict = verdict.numbered(attempt=attempt, previous=chain[-1].digest if chain else None)
-        content = canonical_json(verdict.to_dict())
-        digest = sha256_bytes(content)
-        self.store(f"{_FOLDER}/{len(chain) + 1:04d}-{verdict.gate}-{digest}.json", content)
-        tags = {HEAD: f"{len(chain) + 1}:{digest}", f"assay.verdict.{verdict.gate}": f"{verdict.outcome} {digest}"}
-        self.tag(tags)
-        candidate = self.tags().get(CANDIDATE)
-        if candidate:
-            with unavailable("tagging the candidate"):
-                self.client.set_logged_model_tags(candidate, tags)
-        return verdict
 
-    def require(self, gates: Sequence[str], subject: Subject, *, reviewed: Collection[str] = ()) -> list[Verdict]:
-        """Check that every gate has passed for these very digests, each on top of those before it.
+        def placed(anchors: Sequence[Anchor]) -> Verdict:
+            attempt = 1 + sum(anchor.kind == verdict.gate for anchor in anchors)
+            return verdict.numbered(attempt=attempt, previous=anchors[-1].digest if anchors else None)
 
-        Parameters
-        ----------
-        gates
-            What must have been shown, in this order: a gate that was judged again leaves whatever
-            was judged on top of its earlier verdict, an approval above all, without a ground.
-        subject
-            What it must have been shown for; a verdict from before training names no model.
-        reviewed
-            Gates whose INCONCLUSIVE goes on to a person, as the policy says.
+        return self._add(self.anchors.of(self.run_id), placed, None, candidate, version)
+
+    def record(self, event: Event, *, candidate: str | None = None, version: int | None = None) -> Event:
+        """Write an event at the end of the chain, unless its operation stands there already.
 
         Returns
         -------
-        list of Verdict
-            The latest verdict of each gate.
+        Event
+            As it stands in the chain; an earlier one when the operation was repeated.
+        """
+        anchors = self.anchors.of(self.run_id)
+        earlier = next((anchor for anchor in anchors if anchor.operation == event.operation), None)
+        if earlier is not None:
+            return self._repeated(earlier)
+        return self._add(
+            anchors,
+            lambda chain: event.after(chain[-1].digest if chain else None),
+            event.operation,
+            candidate,
+            version,
+        )
+
+    def require(
+        self, gates: Sequence[str], subject: Subject, *, reviewed: Collection[str] = (), waived: Collection[str] = ()
+    ) -> list[Verdict]:
+        """The latest verdict of each gate, all of them good; see `doubts`.
 
         Raises
         ------
         EvidenceError
-            Listing every verdict that is missing, not good enough, too old, or about something else.
+            Listing every reason why not.
         """
-        chain = self.verdicts()
-        last = {verdict.gate: position for position, verdict in enumerate(chain)}
-        reasons = []
-        for position, gate in enumerate(gates):
-            if gate not in last:
-                reasons.append(f"{gate}: no verdict")
-                continue
-            reasons += _doubts(chain[last[gate]], subject, inconclusive_goes_on=gate in reviewed)
-            newer = [before for before in gates[:position] if last.get(before, -1) > last[gate]]
-            if newer:
-                reasons.append(f"{gate}: its verdict is older than that of {', '.join(newer)}")
+        verdicts, reasons = doubts(self.records(), gates, subject, reviewed=reviewed, waived=waived)
         if reasons:
             raise EvidenceError(reasons)
-        return [chain[last[gate]] for gate in gates]
+        return verdicts
+
+    def _add(
+        self,
+        anchors: Sequence[Anchor],
+        placed: Callable[[Sequence[Anchor]], R],
+        operation: str | None,
+        candidate: str | None,
+        version: int | None,
+    ) -> R:
+        """Store, anchor, tag, in this order: what no anchor names was never finished and is no evidence."""
+        for _ in range(_TRIES):
+            record, number = placed(anchors), len(anchors) + 1
+            sealed = Sealed.make(self.run_id, number, record, self.keyring)
+            self.store(file_name(number, record.kind, record.digest), sealed.to_bytes())
+            fault_point(f"{record.kind}.stored")
+            try:
+                self.anchors.add(
+                    dossier=self.run_id,
+                    model=self.model,
+                    number=number,
+                    kind=record.kind,
+                    operation=operation,
+                    digest=record.digest,
+                )
+            except AnchorTakenError:
+                anchors = self.anchors.of(self.run_id)
+                earlier = next((each for each in anchors if operation and each.operation == operation), None)
+                if earlier is None:
+                    continue
+                return self._repeated(earlier)  # type: ignore[return-value]  # only events name an operation
+            fault_point(f"{record.kind}.anchored")
+            self._show(record, number, candidate, version)
+            fault_point(f"{record.kind}.tagged")
+            return record
+        raise UnavailableError(f"dossier {self.run_id}: {_TRIES} other writers came first; try again")
+
+    def _repeated(self, anchor: Anchor) -> Event:
+        """The event that stands at an anchor; whoever wrote it may have been killed before it was tagged."""
+        records = self.records()
+        self.tag(run_tags(records))
+        found = records[anchor.number - 1]
+        assert isinstance(found, Event)
+        return found
+
+    def _show(self, record: Record, number: int, candidate: str | None, version: int | None) -> None:
+        tags = tags_of(record)
+        self.tag(tags | head_tag(number, record.digest))
+        with unavailable("tagging the candidate"):
+            if version is not None:
+                for key, value in tags.items():
+                    self.client.set_model_version_tag(self.model, str(version), key, value)
+            elif candidate is not None and tags:
+                self.client.set_logged_model_tags(candidate, tags)
 
 
-BEFORE_TRAINING = frozenset({"contract"})
-
-
-def open_dossier(settings: Settings, *, model: str, run_key: str, facts: Mapping[str, str]) -> Dossier:
-    """Find the dossier of an orchestrator's run, or begin it.
+def doubts(
+    records: Sequence[Record],
+    gates: Sequence[str],
+    subject: Subject,
+    *,
+    reviewed: Collection[str] = (),
+    waived: Collection[str] = (),
+) -> tuple[list[Verdict], list[str]]:
+    """Check that every gate has passed for these very digests, each on top of those before it.
 
     Parameters
     ----------
-    model
-        Its experiment is ``assay/<model>``.
-    run_key
-        Names the orchestrator's run; opening twice gives the same dossier.
-    facts
-        Tags for a new dossier, such as who asked for the run and why.
+    records
+        A dossier's chain.
+    gates
+        What must have been shown, in this order: a gate that was judged again leaves whatever
+        was judged on top of its earlier verdict, an approval above all, without a ground.
+    subject
+        What it must have been shown for; a verdict from before training names no model.
+    reviewed
+        Gates whose INCONCLUSIVE goes on to a person, as the policy says.
+    waived
+        Digests of verdicts whose every failing check has a waiver that counts now.
+
+    Returns
+    -------
+    verdicts, reasons
+        The latest verdict of each gate that has one; and every verdict that is missing, not good
+        enough, too old, or about something else.
     """
-    dossier = _find(settings, model, run_key)
-    if dossier is not None:
-        return dossier
-    client = connect(settings)
-    with unavailable("beginning a dossier"):
-        run = client.create_run(
-            _experiment(client, model, create=True) or "",
-            run_name=run_key.rpartition("/")[2],
-            tags={**facts, RUN_KEY: run_key, "assay.run_key_sha256": sha256_bytes(run_key.encode())},
-        )
-    return Dossier(client=client, run_id=run.info.run_id, model=model)
+    chain = [record for record in records if isinstance(record, Verdict)]
+    last = {verdict.gate: position for position, verdict in enumerate(chain)}
+    reasons = []
+    for position, gate in enumerate(gates):
+        if gate not in last:
+            reasons.append(f"{gate}: no verdict")
+            continue
+        verdict = chain[last[gate]]
+        excused = verdict.outcome is Outcome.INCONCLUSIVE and gate in reviewed
+        reasons += _doubts(verdict, subject, excused=excused or verdict.digest in waived)
+        newer = [before for before in gates[:position] if last.get(before, -1) > last[gate]]
+        if newer:
+            reasons.append(f"{gate}: its verdict is older than that of {', '.join(newer)}")
+    return [chain[last[gate]] for gate in gates if gate in last], reasons
 
 
-def find_dossier(settings: Settings, *, model: str, run_key: str) -> Dossier:
-    """Find the dossier of an orchestrator's run.
-
-    Raises
-    ------
-    EvidenceError
-        When the run has none: its first task did not run.
-    """
-    dossier = _find(settings, model, run_key)
-    if dossier is None:
-        raise EvidenceError([f"{run_key}: has no dossier, the task snapshot has not run"])
-    return dossier
-
-
-def load_dossier(settings: Settings, *, run_id: str) -> Dossier:
-    """Open the dossier that an MLflow run holds.
-
-    Raises
-    ------
-    EvidenceError
-        When there is no such run, or it is not one of Assay's.
-    """
-    client = connect(settings)
-    from mlflow.exceptions import MlflowException
-
-    with unavailable(f"reading the run {run_id}"):
-        try:
-            run = client.get_run(run_id)
-        except MlflowException as error:
-            if not has_code(error, "RESOURCE_DOES_NOT_EXIST"):
-                raise
-            raise EvidenceError([f"{run_id}: no such run"]) from None
-        if RUN_KEY not in run.data.tags:
-            raise EvidenceError([f"{run_id}: is not a run of Assay"])
-        model = client.get_experiment(run.info.experiment_id).name.removeprefix("assay/")
-    return Dossier(client=client, run_id=run_id, model=model)
-
-
-def _find(settings: Settings, model: str, run_key: str) -> Dossier | None:
-    client = connect(settings)
-    with unavailable("looking for the dossier"):
-        experiment = _experiment(client, model, create=False)
-        if experiment is None:
-            return None
-        wanted = sha256_bytes(run_key.encode())  # a run id may hold any character; its digest needs no quoting
-        runs = client.search_runs([experiment], f"tags.`assay.run_key_sha256` = '{wanted}'", max_results=2)
-    if len(runs) > 1:
-        raise EvidenceError([f"{run_key}: has {len(runs)} dossiers, one was made by other hands"])
-    return Dossier(client=client, run_id=runs[0].info.run_id, model=model) if runs else None
-
-
-def _experiment(client: "MlflowClient", model: str, *, create: bool) -> str | None:
-    from mlflow.exceptions import MlflowException
-
-    name = f"assay/{model}"
-    found = client.get_experiment_by_name(name)
-    if found is None and create:
-        try:
-            return str(client.create_experiment(name))
-        except MlflowException as error:  # another process may have made it in between
-            if not has_code(error, "RESOURCE_ALREADY_EXISTS"):
-                raise
-            found = client.get_experiment_by_name(name)
-    return None if found is None else str(found.experiment_id)
-
-
-def _doubts(verdict: Verdict, subject: Subject, *, inconclusive_goes_on: bool) -> list[str]:
+def _doubts(verdict: Verdict, subject: Subject, *, excused: bool) -> list[str]:
     """Why a verdict does not let `subject` through."""
     gate, reasons = verdict.gate, []
-    if verdict.outcome is not Outcome.PASS and not (inconclusive_goes_on and verdict.outcome is Outcome.INCONCLUSIVE):
+    if verdict.outcome is not Outcome.PASS and not excused:
         reasons.append(f"{gate}: its verdict is {verdict.outcome}")
     for part in ("policy_sha256", "snapshot", "model"):
         seen, wanted = getattr(verdict, part), getattr(subject, part)
         if seen != wanted and not (part == "model" and seen is None and gate in BEFORE_TRAINING):
             reasons.append(f"{gate}: its verdict is about another {part}: {seen}, not {wanted}")
     return reasons
-
-
-def _chain(records: Mapping[str, bytes], head: str | None) -> list[Verdict]:
-    whole = {name for name, content in records.items() if sha256_bytes(content) == _digest_in(name)}
-    present = {_number(name) for name in whole}
-    for name in sorted(records.keys() - whole):
-        # a kill while a record was written leaves a torn one; its number is then free, or was written again
-        if _number(name) <= _length(head) and _number(name) not in present:
-            raise EvidenceError([f"{_FOLDER}/{name}: was changed after it was written"])
-    chain: list[Verdict] = []
-    for name in sorted(whole):
-        verdict = Verdict.from_dict(json.loads(records[name]))
-        if _number(name) != len(chain) + 1 or verdict.previous != (chain[-1].digest if chain else None):
-            raise EvidenceError([f"{_FOLDER}/{name}: does not continue the record before it"])
-        chain.append(verdict)
-    if len(chain) < _length(head):
-        raise EvidenceError([f"{_FOLDER}: holds {len(chain)} records where its head names {_length(head)}"])
-    if head is not None and chain[_length(head) - 1].digest != head.partition(":")[2]:
-        raise EvidenceError([f"{_FOLDER}: does not match its head"])
-    return chain
-
-
-def _length(head: str | None) -> int:
-    return int(head.partition(":")[0]) if head else 0
-
-
-def _number(name: str) -> int:
-    return int(name[:4])
-
-
-def _digest_in(name: str) -> str:
-    return name.removesuffix(".json").rpartition("-")[2]

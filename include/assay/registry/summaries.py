@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from assay.core import Settings
 from assay.registry.client import connect, unavailable
-from assay.registry.dossier import RUN_KEY, Dossier
+from assay.registry.dossier import Dossier
+from assay.registry.images import RUN_KEY
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

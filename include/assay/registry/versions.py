@@ -1,70 +1,86 @@
 """Registered versions and their aliases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from assay.core import Verdict
+from assay.core import Settings, fault_point
+from assay.registry.artifacts import fetch_model
 from assay.registry.candidates import Candidate
 from assay.registry.client import has_code, unavailable
-from assay.registry.dossier import CANDIDATE, CANDIDATE_SHA256, Dossier
+from assay.registry.dossier import Dossier, EvidenceError
+from assay.registry.images import CANDIDATE, CANDIDATE_SHA256, DOSSIER
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
 
-def register(dossier: Dossier, candidate: Candidate, verdicts: Sequence[Verdict], subject: dict[str, str]) -> int:
+def register(settings: Settings, dossier: Dossier, candidate: Candidate, tags: Mapping[str, str]) -> int:
     """Make the candidate a version of its registered model, once, however often it is asked for.
+
+    A dossier and a candidate's digest have one version. Whoever calls this holds others off the
+    model meanwhile: MLflow has no operation that makes a version only where there is none.
 
     Parameters
     ----------
-    verdicts
-        Each becomes a tag, ``assay.verdict.<gate>``: its outcome and digest.
-    subject
-        Further tags: the digests that the version stands on.
+    tags
+        What the version must say about the evidence it stands on.
 
     Returns
     -------
     int
-        The version's number.
+        The version's number, its bytes loaded back and compared.
+
+    Raises
+    ------
+    EvidenceError
+        When the version is not of this candidate.
+    TamperedError, SignatureError
+        When what MLflow gives back is not what was gated.
     """
-    tags = {
-        **subject,
-        CANDIDATE: candidate.model_id,
-        CANDIDATE_SHA256: candidate.digest,
-        **{f"assay.verdict.{verdict.gate}": f"{verdict.outcome} {verdict.digest}" for verdict in verdicts},
-    }
     client = dossier.client
+    identity = {DOSSIER: dossier.run_id, CANDIDATE: candidate.model_id, CANDIDATE_SHA256: candidate.digest}
     with unavailable("registering the version"):
         _ensure_model(client, dossier.model)
-        found = client.search_model_versions(
-            f"name = '{dossier.model}' AND tags.`{CANDIDATE}` = '{candidate.model_id}'"
-        )
-        if found:
-            first = min(found, key=lambda version: int(version.version))
-            _retag(client, first, tags)
-            return int(first.version)
-        created = client.create_model_version(
-            dossier.model,
-            source=f"models:/{candidate.model_id}",
-            run_id=dossier.run_id,
-            model_id=candidate.model_id,
-            tags=tags,
-        )
-    return int(created.version)
+        version = _find(client, dossier, candidate)
+        if version is None:
+            fault_point("registration.before")
+            version = client.create_model_version(
+                dossier.model,
+                source=f"models:/{candidate.model_id}",
+                run_id=dossier.run_id,
+                model_id=candidate.model_id,
+                tags=identity,
+            )
+        fault_point("registration.created")
+    _check(version, candidate)
+    fetch_model(settings, candidate.path, candidate.digest)
+    fault_point("registration.checked")
+    tag_version(dossier, int(version.version), _changed(version, {**tags, **identity}))
+    fault_point("registration.shown")
+    return int(version.version)
 
 
-def tag_version(dossier: Dossier, version: int, tags: dict[str, str]) -> None:
+def tag_version(dossier: Dossier, version: int, tags: Mapping[str, str]) -> None:
     """Set tags on a version."""
     with unavailable(f"tagging version {version}"):
         for key, value in tags.items():
             dossier.client.set_model_version_tag(dossier.model, str(version), key, value)
 
 
-def set_alias(dossier: Dossier, alias: str, version: int) -> None:
-    """Publish an alias. The rollout's row is the truth; the alias is its image in MLflow."""
+def set_alias(dossier: Dossier, alias: str, version: int) -> int | None:
+    """Publish an alias. The rollout's row is the truth; the alias is its image in MLflow.
+
+    Returns
+    -------
+    int or None
+        The version that had it before.
+    """
     with unavailable(f"setting @{alias}"):
-        dossier.client.set_registered_model_alias(dossier.model, alias, str(version))
+        before = dossier.client.get_registered_model(dossier.model).aliases.get(alias)
+        if before != str(version):
+            dossier.client.set_registered_model_alias(dossier.model, alias, str(version))
+    return None if before is None else int(before)
 
 
 def delete_alias(dossier: Dossier, alias: str, version: int) -> None:
@@ -75,11 +91,31 @@ def delete_alias(dossier: Dossier, alias: str, version: int) -> None:
             dossier.client.delete_registered_model_alias(dossier.model, alias)
 
 
-def _retag(client: "MlflowClient", version: "ModelVersion", tags: Mapping[str, str]) -> None:
-    """Tags follow the verdicts that the candidate is registered on now: a gate may have judged it again."""
-    for key, value in tags.items():
-        if version.tags.get(key) != value:
-            client.set_model_version_tag(version.name, version.version, key, value)
+def _find(client: "MlflowClient", dossier: Dossier, candidate: Candidate) -> "ModelVersion | None":
+    found = client.search_model_versions(
+        f"name = '{dossier.model}' AND tags.`{CANDIDATE_SHA256}` = '{candidate.digest}'"
+        f" AND tags.`{DOSSIER}` = '{dossier.run_id}'"
+    )
+    if len(found) > 1:
+        numbers = ", ".join(sorted(each.version for each in found))
+        raise EvidenceError([f"registration: the candidate has the versions {numbers}; some were made by other hands"])
+    return found[0] if found else None
+
+
+def _check(version: "ModelVersion", candidate: Candidate) -> None:
+    """Refuse a version that leads to other bytes than the candidate's."""
+    wanted = {"source": f"models:/{candidate.model_id}", "model_id": candidate.model_id}
+    wrong = [
+        f"registration: version {version.version} has the {name} {getattr(version, name)!r}, not {value!r}"
+        for name, value in wanted.items()
+        if getattr(version, name) != value
+    ]
+    if wrong:
+        raise EvidenceError(wrong)
+
+
+def _changed(version: "ModelVersion", tags: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in tags.items() if version.tags.get(key) != value}
 
 
 def _ensure_model(client: "MlflowClient", model: str) -> None:

@@ -1,0 +1,110 @@
+"""The tags that a dossier's records give: an index for people and searches, and nothing that proves anything.
+
+The pipeline writes them and whoever verifies compares them, both from here.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from assay.core import Event, Record, Verdict, sha256_bytes
+
+(
+    RUN_KEY, RUN_KEY_SHA256, POLICY, SNAPSHOT, CODE, SEED, REQUESTER, REASON, CANDIDATE, CANDIDATE_SHA256, VERSION,
+    DOSSIER, ROLLOUT, RETIRED, HEAD,
+) = (
+    f"assay.{name}"
+    for name in (
+        "run_key", "run_key_sha256", "policy_sha256", "snapshot", "code_version", "seed", "requester", "reason",
+        "candidate", "candidate_sha256", "version", "dossier", "rollout", "retired", "head",
+    )
+)  # fmt: skip
+VERDICT, WAIVER = "assay.verdict.", "assay.waiver."
+
+_SUBJECT = (POLICY, SNAPSHOT, CODE, CANDIDATE, CANDIDATE_SHA256)
+_LATER = (ROLLOUT, RETIRED)
+_LONGEST = 4000  # MLflow's database cuts nothing, it refuses
+
+SCHEDULE = "(schedule)"
+"""Shown as the requester of a run that nobody asked for."""
+
+
+def run_key_tags(run_key: str) -> dict[str, str]:
+    """What a dossier is found by: a run id may hold any character, its digest needs no quoting."""
+    return {RUN_KEY: run_key, RUN_KEY_SHA256: sha256_bytes(run_key.encode())}
+
+
+def tags_of(record: Record) -> dict[str, str]:
+    """The tags that one record sets."""
+    if isinstance(record, Verdict):
+        return {f"{VERDICT}{record.gate}": f"{record.outcome} {record.digest}"}
+    return _event_tags(record)
+
+
+def head_tag(number: int, digest: str) -> dict[str, str]:
+    """The tag that names the last record."""
+    return {HEAD: f"{number}:{digest}"}
+
+
+def run_tags(records: Sequence[Record]) -> dict[str, str]:
+    """Every tag of Assay's that the dossier's run must have."""
+    tags = _merged(records)
+    return tags | head_tag(len(records), records[-1].digest) if records else {}
+
+
+def candidate_tags(records: Sequence[Record]) -> dict[str, str]:
+    """Every tag of Assay's that the latest candidate must have: what it is, and the verdicts about it."""
+    trained = _last(records, "training")
+    if trained is None:
+        return {}
+    registered = _last(records, "registration")
+    about = records[trained : registered if registered is not None and registered > trained else None]
+    subject = _picked(_merged(records[: trained + 1]), (POLICY, SNAPSHOT, CODE, CANDIDATE_SHA256))
+    return subject | _merged([record for record in about if isinstance(record, Verdict)])
+
+
+def version_tags(records: Sequence[Record], dossier: str) -> dict[str, str]:
+    """Every tag of Assay's that the version registered from these records must have."""
+    tags = _merged(records)
+    judged = {key: value for key, value in tags.items() if key.startswith((VERDICT, WAIVER))}
+    return {DOSSIER: dossier} | _picked(tags, (*_SUBJECT, *_LATER)) | judged
+
+
+def _event_tags(event: Event) -> dict[str, str]:
+    facts = event.facts
+    match event.event:
+        case "request":
+            return run_key_tags(facts["run_key"]) | {
+                POLICY: facts["policy_sha256"],
+                CODE: facts["code_version"],
+                SEED: str(facts["seed"]),
+                REQUESTER: facts["requester"] or SCHEDULE,
+                REASON: facts["reason"],
+            }
+        case "snapshot":
+            return {SNAPSHOT: facts["snapshot"]}
+        case "training":
+            return {CANDIDATE: facts["candidate"], CANDIDATE_SHA256: facts["sha256"]}
+        case "waiver":
+            name = ".".join(filter(None, [facts["gate"], facts["check"], facts["attribute"]])).replace("*", "_x_")
+            return {f"{WAIVER}{name}": f"{facts['id']} until {facts['expires']}"}
+        case "registration":
+            return {VERSION: str(facts["version"])}
+        case "rollout":
+            return {ROLLOUT: facts["to_stage"]}
+        case "retirement":
+            return {RETIRED: str(facts["reason"])[:_LONGEST]}
+    return {}
+
+
+def _merged(records: Sequence[Record]) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for record in records:
+        tags |= tags_of(record)
+    return tags
+
+
+def _picked(tags: Mapping[str, str], keys: Sequence[str]) -> dict[str, str]:
+    return {key: tags[key] for key in keys if key in tags}
+
+
+def _last(records: Sequence[Record], kind: str) -> int | None:
+    return next((place for place in reversed(range(len(records))) if records[place].kind == kind), None)
