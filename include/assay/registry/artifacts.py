@@ -1,14 +1,11 @@
-"""Read a model's bytes from MLflow's artifact endpoint, without MLflow's client: the gateway does too."""
+"""Read a model's files from MLflow's artifact endpoint, without MLflow's client: the gateway does too."""
 
-import os
-from urllib.parse import quote
+from dataclasses import dataclass
 
-import httpx
-
-from assay.core import AssayError, UnavailableError, sha256_bytes
-
-_ENDPOINT = "/api/2.0/mlflow-artifacts/artifacts/"
-_TIMEOUT = httpx.Timeout(20, connect=5)
+from assay.core import AssayError, Settings, UnavailableError, sha256_bytes
+from assay.registry.keys import Keyring
+from assay.registry.signing import SIGNATURE, SignatureError, check_file
+from assay.registry.wire import get_file, get_files, list_files
 
 
 class TamperedError(AssayError):
@@ -17,6 +14,18 @@ class TamperedError(AssayError):
     def __init__(self, path: str, expected: str, found: str) -> None:
         self.path, self.expected, self.found = path, expected, found
         super().__init__(f"{path}: has SHA-256 {found}, not {expected} as recorded")
+
+
+class MissingError(UnavailableError):
+    """The registry answers, and says that there is no such file."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignedFile:
+    """A model's bytes with the signature of the folder that they came from."""
+
+    content: bytes
+    signature: bytes
 
 
 def fetch_artifact(tracking_uri: str, path: str, digest: str) -> bytes:
@@ -39,17 +48,91 @@ def fetch_artifact(tracking_uri: str, path: str, digest: str) -> bytes:
     TamperedError
         When the bytes have another digest.
     """
-    user = os.environ.get("MLFLOW_TRACKING_USERNAME")
-    auth = httpx.BasicAuth(user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None
-    url = tracking_uri.rstrip("/") + _ENDPOINT + quote(path)
+    content = _get(tracking_uri, path)
+    _compare(path, content, digest)
+    return content
+
+
+def fetch_model(settings: Settings, path: str, digest: str) -> bytes:
+    """Fetch a model's bytes, once digest and signature vouch for them; see `fetch_signed`."""
+    return fetch_signed(settings, path, digest).content
+
+
+def fetch_signed(settings: Settings, path: str, digest: str) -> SignedFile:
+    """Fetch a model's bytes and the signature over its folder.
+
+    The other files of the folder are neither fetched nor loaded: `fetch_folder` and `check_model`
+    vouch for all of them.
+
+    Raises
+    ------
+    UserError
+        When this installation has no public keys.
+    UnavailableError
+        When the registry does not answer, or does not give the model.
+    TamperedError, SignatureError
+        See `check_signed`.
+    """
+    content = fetch_artifact(settings.tracking_uri, path, digest)
+    signature = get_file(settings.tracking_uri, f"{path.rpartition('/')[0]}/{SIGNATURE}")
+    if signature is None:
+        raise SignatureError([f"{SIGNATURE} is missing: the model is not signed"], path=path)
+    signed = SignedFile(content, signature)
+    check_signed(settings, signed, path, digest)
+    return signed
+
+
+def check_signed(settings: Settings, file: SignedFile, path: str, digest: str) -> None:
+    """Check a model's bytes, wherever they were kept.
+
+    Raises
+    ------
+    UserError
+        When this installation has no public keys.
+    TamperedError
+        When the bytes have another digest.
+    SignatureError
+        When no trusted key signed them.
+    """
+    _compare(path, file.content, digest)
+    keys = Keyring.open(settings.keys).model_public_keys
     try:
-        answer = httpx.get(url, auth=auth, timeout=_TIMEOUT)
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        reason = str(error) or type(error).__name__
-        raise UnavailableError(f"MLflow at {tracking_uri} does not answer: {reason}") from error
-    if answer.status_code != httpx.codes.OK:
-        raise UnavailableError(f"MLflow at {tracking_uri} answers {answer.status_code} for {path}")
-    found = sha256_bytes(answer.content)
+        check_file(path.rpartition("/")[2], file.content, file.signature, keys)
+    except SignatureError as error:
+        raise error.at(path) from None
+
+
+def fetch_folder(settings: Settings, path: str) -> dict[str, bytes]:
+    """Fetch all files below a folder, whatever they are: nothing is checked but that their names are names.
+
+    Parameters
+    ----------
+    path
+        Below MLflow's artifact root.
+
+    Returns
+    -------
+    dict
+        Name, relative to the folder, to content; empty when there is no such folder.
+
+    Raises
+    ------
+    UnavailableError
+        When the registry does not answer.
+    """
+    names = sorted(list_files(settings.tracking_uri, path))
+    contents = get_files(settings.tracking_uri, [f"{path}/{name}" for name in names]).values()
+    return {name: content for name, content in zip(names, contents, strict=True) if content is not None}
+
+
+def _get(tracking_uri: str, path: str) -> bytes:
+    content = get_file(tracking_uri, path)
+    if content is None:
+        raise MissingError(f"MLflow at {tracking_uri} answers 404 for {path}")
+    return content
+
+
+def _compare(path: str, content: bytes, digest: str) -> None:
+    found = sha256_bytes(content)
     if found != digest:
         raise TamperedError(path, digest, found)
-    return answer.content

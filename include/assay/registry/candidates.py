@@ -1,6 +1,5 @@
 """Candidates: one MLflow LoggedModel each, holding the bytes that will be gated and served."""
 
-import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,9 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.core import Settings, sha256_bytes
-from assay.registry.artifacts import fetch_artifact
+from assay.registry.artifacts import TamperedError, fetch_folder
 from assay.registry.client import unavailable
-from assay.registry.dossier import CANDIDATE, CANDIDATE_SHA256, Dossier, EvidenceError
+from assay.registry.dossier import Dossier, EvidenceError
+from assay.registry.images import CANDIDATE, CANDIDATE_SHA256
+from assay.registry.keys import Keyring
+from assay.registry.signing import SignatureError, check_model, sign_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -38,6 +40,27 @@ class Candidate:
     digest: str
     path: str
 
+    @property
+    def folder(self) -> str:
+        """Where MLflow's artifact endpoint serves the candidate's files, these bytes among them."""
+        return self.path.rpartition("/")[0]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SignedCandidate(Candidate):
+    """A candidate whose files were read back from the registry and vouched for.
+
+    Attributes
+    ----------
+    files
+        Name of every stored file, the signature among them, to its SHA-256.
+    key
+        Id of the key that signed them.
+    """
+
+    files: Mapping[str, str]
+    key: str
+
 
 def log_candidate(
     settings: Settings,
@@ -48,8 +71,8 @@ def log_candidate(
     inputs: Mapping[str, str],
     parameters: Mapping[str, Any],
     tags: Mapping[str, str],
-) -> Candidate:
-    """Store a candidate once, however often it is asked for, and read it back to be sure.
+) -> SignedCandidate:
+    """Sign a candidate and store it once, however often it is asked for, and read it back to be sure.
 
     Parameters
     ----------
@@ -61,7 +84,15 @@ def log_candidate(
         Feature name to kind (``number`` or ``text``).
     parameters, tags
         Logged with the LoggedModel.
+
+    Raises
+    ------
+    UserError
+        When there is no key to sign with: nothing is stored then.
+    TamperedError, SignatureError
+        When what is stored is not what was.
     """
+    key = Keyring.open(settings.keys).model_key()
     digest = sha256_bytes(onnx)
     client = dossier.client
     with unavailable("logging the candidate"):
@@ -76,12 +107,42 @@ def log_candidate(
                 model_type="onnx",
             )
         if str(model.status) != "READY":
-            _upload(client, model, onnx, reference, inputs)
+            with tempfile.TemporaryDirectory() as scratch:
+                folder = Path(scratch) / "model"
+                _save(folder, onnx, reference, inputs, model.model_id)
+                sign_model(folder, key)
+                client.log_model_artifacts(model.model_id, str(folder))
             client.finalize_logged_model(model.model_id, "READY")
-    candidate = _candidate(model, digest)
-    fetch_artifact(settings.tracking_uri, candidate.path, digest)
+    candidate = read_candidate(settings, _candidate(model, digest))
     _link(dossier, candidate)
     return candidate
+
+
+def read_candidate(settings: Settings, candidate: Candidate) -> SignedCandidate:
+    """Read all files of a candidate back, holding them against its digest and its signature.
+
+    Raises
+    ------
+    UserError
+        When this installation has no public keys.
+    UnavailableError
+        When the registry does not answer.
+    TamperedError
+        When the ONNX bytes have another digest than the candidate's.
+    SignatureError
+        When a file is changed, missing or not signed, or no trusted key signed them.
+    """
+    files = fetch_folder(settings, candidate.folder)
+    digests = {name: sha256_bytes(content) for name, content in files.items()}
+    if digests.get(_ONNX, candidate.digest) != candidate.digest:
+        raise TamperedError(candidate.path, candidate.digest, digests[_ONNX])
+    try:
+        key = check_model(files, Keyring.open(settings.keys).model_public_keys)
+    except SignatureError as error:
+        raise error.at(candidate.folder) from None
+    return SignedCandidate(
+        model_id=candidate.model_id, digest=candidate.digest, path=candidate.path, files=digests, key=key
+    )
 
 
 def find_candidate(dossier: Dossier) -> Candidate:
@@ -110,19 +171,7 @@ def _unfinished(client: "MlflowClient", dossier: Dossier, digest: str) -> "Logge
     return found[0] if found else None
 
 
-def _upload(
-    client: "MlflowClient", model: "LoggedModel", onnx: bytes, reference: bytes, inputs: Mapping[str, str]
-) -> None:
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch) / "model"
-        _save(folder, onnx, inputs, model.model_id)
-        (folder / _REFERENCE).mkdir()
-        (folder / _REFERENCE / "model.skops").write_bytes(reference)
-        client.log_model_artifacts(model.model_id, str(folder))
-        shutil.rmtree(folder)
-
-
-def _save(folder: Path, onnx: bytes, inputs: Mapping[str, str], model_id: str) -> None:
+def _save(folder: Path, onnx: bytes, reference: bytes, inputs: Mapping[str, str], model_id: str) -> None:
     """Write MLflow's model format around the bytes, leaving the bytes as they are."""
     import mlflow.onnx
     import numpy as np
@@ -151,6 +200,8 @@ def _save(folder: Path, onnx: bytes, inputs: Mapping[str, str], model_id: str) -
         save_as_external_data=False,
     )
     (folder / _ONNX).write_bytes(onnx)
+    (folder / _REFERENCE).mkdir()
+    (folder / _REFERENCE / "model.skops").write_bytes(reference)
 
 
 def _link(dossier: Dossier, candidate: Candidate) -> None:
