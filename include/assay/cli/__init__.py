@@ -5,6 +5,7 @@ import typer
 from assay.cli.demo import demo
 from assay.cli.errors import explained
 from assay.cli.gate import app as gate
+from assay.cli.keys import app as keys
 from assay.cli.new import new
 from assay.cli.rollback import rollback
 from assay.cli.schema import app as schema
@@ -23,6 +24,7 @@ app.add_typer(stack)
 app.command()(explained(serve))
 app.command()(rollback)
 app.add_typer(gate, name="gate")
+app.add_typer(keys, name="keys")
 app.add_typer(schema, name="schema")
 
 

@@ -8,7 +8,7 @@ files) and `trusted.json`, every public key that ever signed. The private keys m
 import base64
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -45,7 +45,7 @@ class TrustedKey:
     public_key
         PEM text.
     until
-        The last anchor that a rotated key may have signed; None while the key is in use.
+        The last anchor there was when the key was rotated out; None while it is in use.
     """
 
     id: str
@@ -111,19 +111,19 @@ class Keyring:
         UserError
             When there is no such key, or its public half is not trusted here.
         """
-        private = _private_key("records", self.folder if key is None else key)
-        name = key_id(private.public_key())
-        if name not in self.trusted or self.trusted[name].until is not None:
-            raise problem(str(key or self.folder), f"the signing key {name} is not trusted, or was rotated out", _MEND)
+        private = _private_key("records", self.folder) if key is None else _key_in("records", key)
+        name = self._in_use(private, key or self.folder)
         return Signature(key=name, value=base64.b64encode(private.sign(message)).decode())
 
-    def doubt(self, message: bytes, signature: Signature, *, seq: int | None = None) -> str:
+    def doubt(self, message: bytes, signature: Signature, *, seq: int | None = None, owner: str | None = None) -> str:
         """Why a signature does not count; empty when it does.
 
         Parameters
         ----------
         seq
             The anchor of what was signed: a rotated key counts up to the anchor at which it was rotated.
+        owner
+            Whose signature it must be; None when anybody's will do.
         """
         from cryptography.exceptions import InvalidSignature
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -131,6 +131,8 @@ class Keyring:
         known = self.trusted.get(signature.key)
         if known is None or known.use != "records":
             return f"was signed by the unknown key {signature.key}"
+        if owner not in (None, known.owner):
+            return f"was signed by the key {signature.key} of {known.owner}, not of {owner}"
         if known.until is not None and (seq is None or seq > known.until):
             return f"was signed by the key {signature.key} after that was rotated out, at anchor {known.until}"
         public = _public_key(known.public_key, self.folder)
@@ -147,15 +149,26 @@ class Keyring:
         Raises
         ------
         UserError
-            When there is none.
+            When there is none, or its public half is not trusted here.
         """
         private: EllipticCurvePrivateKey = _private_key("models", self.folder)
+        self._in_use(private, self.folder)
         return private
 
     @property
     def model_public_keys(self) -> dict[str, str]:
-        """Key id to public key in PEM, of every key that may have signed model files."""
+        """Key id to public key in PEM, of every key that may have signed model files, rotated out or not."""
         return {entry.id: entry.public_key for entry in self.trusted.values() if entry.use == "models"}
+
+    def _in_use(self, private: Any, place: Path) -> str:
+        """The id of a private key whose signatures would count."""
+        name = key_id(private.public_key())
+        if name not in self.trusted:
+            raise problem(str(place), f"the key {name} is not among the trusted ones", "trust it with: assay keys init")
+        if self.trusted[name].until is not None:
+            mend = "if a rotation was interrupted, run it again: assay keys rotate"
+            raise problem(str(place), f"the key {name} was rotated out", mend)
+        return name
 
 
 def create_keys(folder: Path) -> Keyring:
@@ -168,7 +181,7 @@ def create_keys(folder: Path) -> Keyring:
     """
     entries = list(Keyring.open(folder).trusted.values()) if (folder / _TRUSTED).is_file() else []
     for use in _FILES:
-        if _VARIABLES[use] not in os.environ and not (folder / _FILES[use]).is_file():
+        if not os.environ.get(_VARIABLES[use]) and not (folder / _FILES[use]).is_file():
             _write_private(folder / _FILES[use], _new_key(use))
         entries = _with(entries, use, PLATFORM, _private_key(use, folder).public_key())
     _write_trusted(folder, entries)
@@ -178,6 +191,8 @@ def create_keys(folder: Path) -> Keyring:
 def rotate_keys(folder: Path, *, after: int) -> Keyring:
     """Replace both private keys. The old public keys go on counting for what they have signed.
 
+    A key that comes from the environment is replaced there first; this makes the change known.
+
     Parameters
     ----------
     after
@@ -186,22 +201,19 @@ def rotate_keys(folder: Path, *, after: int) -> Keyring:
     Raises
     ------
     UserError
-        When the keys come from the environment, where this command cannot replace them.
+        When there are no keys, or the environment still gives an old one.
     """
-    given = [variable for variable in _VARIABLES.values() if variable in os.environ]
-    if given:
-        raise problem(given[0], "holds the key", "replace it there, then run: assay keys init")
-    old = _private_ids(folder)
+    entries = list(Keyring.open(folder).trusted.values())
+    fresh = {use: _successor(use, folder, entries) for use in _FILES}
     entries = [
-        TrustedKey(**{**asdict(entry), "until": after}) if entry.id in old and entry.use == "records" else entry
-        for entry in Keyring.open(folder).trusted.values()
+        replace(entry, until=after) if entry.owner == PLATFORM and entry.until is None else entry for entry in entries
     ]
-    fresh = {use: _new_key(use) for use in _FILES}
     for use, private in fresh.items():
         entries = _with(entries, use, PLATFORM, private.public_key())
-    _write_trusted(folder, entries)  # first: a kill in between leaves a key that signs nothing, and is made again
+    _write_trusted(folder, entries)  # first: a kill in between leaves keys that sign nothing until this is run again
     for use, private in fresh.items():
-        _write_private(folder / _FILES[use], private)
+        if not os.environ.get(_VARIABLES[use]):
+            _write_private(folder / _FILES[use], private)
     return Keyring.open(folder)
 
 
@@ -231,8 +243,15 @@ def key_id(public: Any) -> str:
     return sha256_bytes(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))[:16]
 
 
-def _private_ids(folder: Path) -> set[str]:
-    return {key_id(_private_key(use, folder).public_key()) for use in _FILES}
+def _successor(use: Use, folder: Path, entries: list[TrustedKey]) -> Any:
+    """The private key that is to replace those of `entries`."""
+    variable = _VARIABLES[use]
+    if not os.environ.get(variable):
+        return _new_key(use)
+    private = _private_key(use, folder)
+    if key_id(private.public_key()) in {entry.id for entry in entries}:
+        raise problem(variable, "still holds the key that is to be replaced", "set it to a new key first")
+    return private
 
 
 def _new_key(use: Use) -> "Ed25519PrivateKey | EllipticCurvePrivateKey":
@@ -242,15 +261,20 @@ def _new_key(use: Use) -> "Ed25519PrivateKey | EllipticCurvePrivateKey":
     return Ed25519PrivateKey.generate() if use == "records" else ec.generate_private_key(ec.SECP256R1())
 
 
-def _private_key(use: Use, place: Path) -> Any:
-    """The private key of a folder, of a person's file, or of the environment."""
-    path = place / _FILES[use] if place.is_dir() or place.suffix != ".pem" else place
-    given = os.environ.get(_VARIABLES[use]) if path != place else None
-    name = _VARIABLES[use] if given else str(path)
+def _private_key(use: Use, folder: Path) -> Any:
+    """The installation's private key: from the environment, else from its folder."""
+    given = os.environ.get(_VARIABLES[use])
+    return _checked(use, given.encode(), _VARIABLES[use]) if given else _key_in(use, folder / _FILES[use])
+
+
+def _key_in(use: Use, path: Path) -> Any:
     try:
-        content = given.encode() if given else path.read_bytes()
+        return _checked(use, path.read_bytes(), str(path))
     except OSError as error:
-        raise problem(name, f"cannot be read: {error.strerror}", _MEND) from None
+        raise problem(str(path), f"cannot be read: {error.strerror}", _MEND) from None
+
+
+def _checked(use: Use, content: bytes, name: str) -> Any:
     private = _parsed(content)
     if private is None or _use_of(private) != use:
         kind = "an Ed25519" if use == "records" else "a P-256"
