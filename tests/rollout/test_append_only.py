@@ -6,7 +6,7 @@ from sqlalchemy.exc import IntegrityError
 
 from assay.rollout import create_tables, open_database
 from assay.rollout.database import reading, writing
-from assay.rollout.tables import APPEND_ONLY, METADATA
+from assay.rollout.tables import ANCHOR, APPEND_ONLY, METADATA, MOVE, WAIVER
 
 CHANGES = {
     "update": "UPDATE {table} SET {column} = {column}",
@@ -62,7 +62,7 @@ def test_tables_made_before_are_guarded_too_and_keep_their_rows(rollouts):
 def test_a_row_that_is_there_is_not_replaced_by_one_of_its_keys(tmp_path):
     engine = open_database(f"sqlite:///{tmp_path / 'operations.db'}")
     create_tables(engine)
-    for table in APPEND_ONLY:
+    for table in (MOVE, ANCHOR, WAIVER):
         row = example(table)
         with writing(engine) as connection:
             connection.execute(insert(table).values(row))

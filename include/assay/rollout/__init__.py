@@ -3,11 +3,14 @@
 from assay.rollout.anchors import AnchorTable
 from assay.rollout.database import create_tables, open_database
 from assay.rollout.exclusive import exclusive
+from assay.rollout.history import Served, timeline
+from assay.rollout.incidents import Incident, Incidents
 from assay.rollout.judge import Assessment, Decision, RolloutEvidence, judge
 from assay.rollout.log import Label, LabelsRefusedError, Prediction, Recorded, Request, record, record_labels
 from assay.rollout.records import Deployment, IllegalMoveError, ModelRef, Move, RolloutRow, StaleEpochError
 from assay.rollout.rollouts import Rollouts
 from assay.rollout.shipping import disagreements, read_shipped, ship
+from assay.rollout.waivers import Waivers
 
 __all__ = [
     "AnchorTable",
@@ -15,6 +18,8 @@ __all__ = [
     "Decision",
     "Deployment",
     "IllegalMoveError",
+    "Incident",
+    "Incidents",
     "Label",
     "LabelsRefusedError",
     "ModelRef",
@@ -25,7 +30,9 @@ __all__ = [
     "RolloutEvidence",
     "RolloutRow",
     "Rollouts",
+    "Served",
     "StaleEpochError",
+    "Waivers",
     "create_tables",
     "disagreements",
     "exclusive",
@@ -35,4 +42,5 @@ __all__ = [
     "record",
     "record_labels",
     "ship",
+    "timeline",
 ]

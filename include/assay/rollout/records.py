@@ -151,6 +151,12 @@ class RolloutRow:
         return f"canary {self.share} %" if self.state == "canary" else self.state
 
 
+def share_of(stage_name: str) -> int:
+    """Percent of entities that a stage, as `RolloutRow.stage_name` says it, gives to the canary."""
+    found = re.fullmatch(r"canary (\d+) %", stage_name)
+    return int(found[1]) if found else 0
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Move:
     """One move of a deployment, as it was recorded.
@@ -162,7 +168,8 @@ class Move:
     action
         ``begin``, ``advance``, ``promote`` or ``roll_back``.
     evidence
-        The assessment that the move was made on, or the reason given.
+        The assessment that the move was made on, or the reason given; of a ``begin`` the version and
+        what it was begun on.
     """
 
     id: int

@@ -58,7 +58,9 @@ class Rollouts:
         create_tables(engine)
         return cls(engine)
 
-    def begin(self, *, ref: ModelRef, run_key: str, policy: Limits) -> RolloutRow:
+    def begin(
+        self, *, ref: ModelRef, run_key: str, policy: Limits, evidence: Mapping[str, Any] | None = None
+    ) -> RolloutRow:
         """Begin a version's rollout in shadow; a running rollout of the model is rolled back first.
 
         Parameters
@@ -69,6 +71,9 @@ class Rollouts:
             Names the run that asks; asking again with the same key returns the same rollout.
         policy
             The limits, kept with the rollout.
+        evidence
+            What it is begun on, as plain JSON values, kept in the move: the run's ``dossier``, its
+            ``head``, and ``approved_by``, a list of ``{"role", "who", "at"}``. See `timeline`.
 
         Raises
         ------
@@ -90,7 +95,7 @@ class Rollouts:
                 reason = {"reason": f"superseded by version {ref.version} of run {run_key}"}
                 end_rollout(connection, before, "rolled_back", f"{before.id}:superseded", reason, now)
                 held = lock_deployment(connection, ref.model, now)
-            return start_rollout(connection, held, ref, run_key, policy, now)
+            return start_rollout(connection, held, ref, run_key, policy, evidence or {}, now)
 
     def current(self, model: str) -> Deployment | None:
         """What serves `model` now; None for a model that never had a rollout."""

@@ -37,8 +37,9 @@ def get_rollout(connection: Connection, rollout_id: int) -> RolloutRow:
 
 
 def start_rollout(
-    connection: Connection, before: Deployment, ref: ModelRef, run_key: str, policy: Limits, now: str
-) -> RolloutRow:
+    connection: Connection, before: Deployment, ref: ModelRef, run_key: str, policy: Limits,
+    evidence: Mapping[str, Any], now: str,
+) -> RolloutRow:  # fmt: skip
     """Write a new rollout in shadow, and the deployment's move to it."""
     epoch = before.epoch + 1
     values = {
@@ -63,7 +64,9 @@ def start_rollout(
         connection, started, before.epoch, now,
         stage="shadow", share=0, canary=ref.to_json(), canary_version=ref.version, rollout_id=rollout_id,
     )  # fmt: skip
-    _append_move(connection, started, f"{rollout_id}:begin", "begin", before.stage, {}, now)
+    # the row of a rollout may be changed, its moves may not: what serves is known from them alone
+    known = {**evidence, "version": ref.version, "digest": ref.digest}
+    _append_move(connection, started, f"{rollout_id}:begin", "begin", before.stage, known, now)
     return started
 
 

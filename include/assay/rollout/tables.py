@@ -81,6 +81,50 @@ ANCHOR = Table(
     Index("anchor_of_operation", "dossier", "operation", unique=True),
 )
 
+# One row per thing that is or was out of order: it is counted while it is open, and kept when it is closed.
+INCIDENT = Table(
+    "incident",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("key", String(512), nullable=False),
+    Column("model", String(63), nullable=False, index=True),
+    Column("version", Integer),
+    Column("kind", String(64), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("mend", Text, nullable=False),
+    Column("sightings", Integer, nullable=False),
+    Column("first_seen", String(32), nullable=False),
+    Column("last_seen", String(32), nullable=False),
+    Column("closed_at", String(32)),
+    Column("closed_by", String(255)),
+    Column("closed_because", Text),
+)
+Index(
+    "incident_open",
+    INCIDENT.c.key,
+    unique=True,
+    sqlite_where=INCIDENT.c.closed_at.is_(None),
+    postgresql_where=INCIDENT.c.closed_at.is_(None),
+)
+
+# Append-only: waivers as they were signed, and each signature as it came.
+WAIVER = Table(
+    "waiver",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("model", String(63), nullable=False, index=True),
+    Column("document", Text, nullable=False),
+)
+
+WAIVER_SIGNATURE = Table(
+    "waiver_signature",
+    METADATA,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("waiver", String(64), nullable=False, index=True),
+    Column("document", Text, nullable=False),
+)
+
 # One row per request, so that a repeated request gets the answer it got before.
 REQUEST = Table(
     "request",
@@ -128,4 +172,4 @@ LABEL = Table(
     Index("label_of_row", "model", "request_id", "row", unique=True),
 )
 
-APPEND_ONLY = (MOVE, ANCHOR)
+APPEND_ONLY = (MOVE, ANCHOR, WAIVER, WAIVER_SIGNATURE)
