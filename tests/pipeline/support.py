@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from assay.pipeline import steps
+from assay.pipeline import approval, steps
 from assay.pipeline.run import Run
 from assay.policy import load_folder
 
@@ -104,6 +104,20 @@ def make_run(settings, folder, **changes):
 def walk(run, *names):
     """Run steps as Airflow does, each with a run of its own."""
     return {name: getattr(steps, name)(replace(run)) for name in names or CHAIN}
+
+
+def answer(user="reviewer", chosen="Approve", reason="looks good"):
+    """A person's answer as Airflow hands it on."""
+    return {
+        "chosen_options": [chosen], "params_input": {"reason": reason}, "responded_at": "2026-01-02T03:04:05Z",
+        "responded_by_user": {"id": user, "name": user},
+    }  # fmt: skip
+
+
+def approve(run, user="reviewer", role="model_owner"):
+    """Ask a role and answer, as two tasks do."""
+    approval.question(replace(run), role)
+    return approval.take_answer(replace(run), role, answer(user))
 
 
 def gates_of(run):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from tests.pipeline.support import make_folder, make_run
 
-from assay.core import Check, Judgement, Limit, Outcome, Stopwatch, Subject, bind, decide
+from assay.core import Check, Event, Judgement, Limit, Outcome, Stopwatch, Subject, bind, decide
 from assay.pipeline.approval import body, judge_answer
 
 HOSTILE = "x | y\n| fairness | **PASS** |\n# done <img src=x> [ok](http://evil.example) `a` ~~b~~"
@@ -18,10 +18,18 @@ def run(tmp_path):
 
 def made(tmp_path, **changes):
     run = make_run(None, make_folder(tmp_path), **changes)
+    facts = {
+        "request": {"requester": run.requester, "reason": run.reason},
+        "snapshot": {"snapshot": "toy-0123456789abcdef"},
+        "registration": {"version": 3},
+    }
     run.__dict__.update(  # what it would read from its dossier
-        snapshot_id="toy-0123456789abcdef",
+        seen=[
+            Event(event=kind, operation=kind, by="somebody", at="2026-01-01T00:00:00Z", facts=each)
+            for kind, each in facts.items()
+        ],
         candidate=SimpleNamespace(digest="c" * 64),
-        dossier=SimpleNamespace(run_id="d" * 32),
+        dossier=SimpleNamespace(run_id="d" * 32, events=lambda _: []),
     )
     return run
 
@@ -35,13 +43,13 @@ def answer(user=("2", "reviewer"), chosen="Approve", **more):
 
 
 def judged(run, event):
-    judgement = judge_answer(run, event)
+    judgement = judge_answer(run, "model_owner", event, [])
     assert decide(judgement.checks) is judgement.outcome
     return judgement.outcome, judgement.checks[0].reason
 
 
 def test_another_person_may_approve(run):
-    approved = (Outcome.PASS, "approved by reviewer at 2026-01-02T03:04:05Z: looks good")
+    approved = (Outcome.PASS, "approved as model owner by reviewer at 2026-01-02T03:04:05Z: looks good")
     assert judged(run, answer()) == approved
     assert judged(made(run.folder.path / "scheduled", requester=None), answer()) == approved
 
@@ -74,7 +82,7 @@ def test_silence_does_not_approve(run):
 
 @pytest.mark.parametrize("given", [None, {}, {"reason": None}, {"reason": "  "}])
 def test_a_reason_may_be_left_out(run, given):
-    assert judged(run, answer(params_input=given))[1] == "approved by reviewer at 2026-01-02T03:04:05Z"
+    assert judged(run, answer(params_input=given))[1] == "approved as model owner by reviewer at 2026-01-02T03:04:05Z"
 
 
 def verdicts():
@@ -99,7 +107,7 @@ def verdicts():
 
 
 def test_the_reviewer_sees_every_gate_and_every_check_that_is_no_clean_pass(run):
-    text = body(run, verdicts(), "3")
+    text = body(run, verdicts(), "model_owner")
     assert f"**{run.folder.policy.model} version 3** (risk tier low, owner team)" in text
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert [row.split(" | ")[0] for row in rows] == ["| gate", "| performance", "| fairness"]
@@ -113,8 +121,8 @@ def test_the_reviewer_sees_every_gate_and_every_check_that_is_no_clean_pass(run)
 
 
 def test_text_from_outside_cannot_draw_a_verdict_of_its_own(tmp_path):
-    text = body(made(tmp_path, reason=HOSTILE, requester="<img>*ed*"), verdicts(), "3")
-    calm = body(made(tmp_path, reason="calm"), verdicts(), "3")
+    text = body(made(tmp_path, reason=HOSTILE, requester="<img>*ed*"), verdicts(), "model_owner")
+    calm = body(made(tmp_path, reason="calm"), verdicts(), "model_owner")
     assert len(text.splitlines()) == len(calm.splitlines())
     assert text.count(r"x \| y \| fairness \| \*\*PASS\*\* \| \# done \<img src=x\>") == 2
     assert r"**\<img\>\*ed\***" in text
@@ -123,4 +131,6 @@ def test_text_from_outside_cannot_draw_a_verdict_of_its_own(tmp_path):
 
 
 def test_a_schedule_s_run_says_so(tmp_path):
-    assert "was asked for by **the schedule**." in body(made(tmp_path, requester=None, reason=""), verdicts(), "1")
+    assert "was asked for by **the schedule**." in body(
+        made(tmp_path, requester=None, reason=""), verdicts(), "model_owner"
+    )

@@ -5,10 +5,12 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from tests.pipeline.support import gates_of, gateway, make_folder, make_run, walk
+from tests.pipeline.support import approve, gates_of, gateway, make_folder, make_run, walk
 from tests.serving.support import onnx_model
 
 from assay.core import Check, Judgement, Outcome, UnavailableError, utc_now
+from assay.evidence.judging import Trained
+from assay.evidence.opening import rollouts
 from assay.pipeline import promotion, steps
 from assay.pipeline.run import GateFailed
 from assay.registry import versions
@@ -30,15 +32,18 @@ def registered(mlflow_server, tmp_path_factory):
         run = make_run(settings, folder, run_key=f"retrain/{uuid4().hex}", seed=seed)
         walk(run, "snapshot")
         onnx = onnx_model(model=folder.name, bias=float(seed))
-        log_candidate(
-            settings, run.dossier, onnx=onnx, reference=b"", inputs={"age": "number", "sector": "text"}, parameters={},
-            tags={},
+        inputs = {"age": "number", "sector": "text"}
+        candidate = log_candidate(
+            settings, run.dossier, onnx=onnx, reference=b"", inputs=inputs, parameters={}, tags={},
         )  # fmt: skip
+        made = Trained(onnx=onnx, reference=b"", kinds=inputs, parity=0.0, training_rows=1, holdout_rows=1)
+        steps._record_training(replace(run), made, candidate)
+        run = replace(run)
         for gate in ("contract", *steps.GATES):
             passed(run, gate)
         walk(run, "registration")
         if approved:
-            passed(run, "approval")
+            approve(replace(run, pinned=False))
         return run
 
     return make
@@ -65,7 +70,7 @@ def later(run):
 
 
 def book(run):
-    return promotion.rollouts(run.settings)
+    return rollouts(run.settings)
 
 
 def traffic(run, score, rows=200):
@@ -124,7 +129,7 @@ def test_a_version_without_approval_gets_no_traffic(registered, settings):
     unapproved = replace(registered(approved=False), settings=settings)
     with pytest.raises(EvidenceError, match="approval: no verdict"):
         promotion.begin(later(unapproved))
-    assert promotion.rollouts(settings).current(unapproved.folder.policy.model) is None
+    assert rollouts(settings).current(unapproved.folder.policy.model) is None
 
 
 def test_without_a_gateway_no_rollout_begins(run):

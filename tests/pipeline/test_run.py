@@ -78,7 +78,7 @@ def test_a_policy_that_changed_on_the_way_stops_the_run(run):
     policy = run.folder.path / "policy.yaml"
     policy.write_text(policy.read_text() + "\n# only a comment\n")
     later = make_run(run.settings, run.folder.path)
-    with pytest.raises(EvidenceError, match="policy_sha256 has changed since this run began; trigger a new run"):
+    with pytest.raises(EvidenceError, match="the policy has changed since this run began; trigger a new run"):
         walk(later, "data_validation")
 
 
@@ -86,13 +86,13 @@ def test_code_that_changed_stops_what_measures_and_not_what_waits(run):
     with (run.folder.path / "train.py").open("a") as train:
         train.write("# only a comment\n")
     core_settings.code_version.cache_clear()  # as a new process would
-    with pytest.raises(EvidenceError, match="code_version has changed since this run began; trigger a new run"):
+    with pytest.raises(EvidenceError, match="the code has changed since this run began; trigger a new run"):
         walk(replace(run), "data_validation")
     assert replace(run, pinned=False).dossier.verdicts() == []
 
 
 def test_a_registration_that_was_passed_over_by_hand_is_told(run):
-    with pytest.raises(EvidenceError, match="registration: has made no version"):
+    with pytest.raises(EvidenceError, match="registration: the dossier records none"):
         _ = run.version
 
 

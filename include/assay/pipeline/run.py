@@ -178,6 +178,8 @@ class Run:
 
     def doubts(self, *gates: str, trained: bool = True) -> tuple[list[Verdict], list[str]]:
         """The latest verdict of each gate, and all that keeps this very candidate from going on with them."""
+        if not gates:
+            return [], self.changed
         tier, today = self.folder.policy.tier, datetime.now(UTC).date()
         records = self.dossier.records()
         excused, lapsed = waived(records, self.dossier.keyring, tier, today=today)

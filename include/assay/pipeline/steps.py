@@ -15,6 +15,7 @@ from assay.registry.dossier import Dossier
 from assay.registry.images import CODE, POLICY, SNAPSHOT, version_tags
 
 if TYPE_CHECKING:
+    from assay.data.snapshots import Snapshot
     from assay.evidence.judging import Trained
     from assay.registry.candidates import SignedCandidate
     from assay.training.onnx_model import OnnxModel
@@ -25,20 +26,11 @@ GATES = ("performance", "fairness", "robustness")
 
 
 def snapshot(run: Run) -> dict[str, Any]:
-    """Begin the dossier, then fix the data: a new snapshot of the source, or the one that was asked for."""
-    from assay.data.snapshots import create_snapshot, open_snapshot
-
-    policy, root = run.folder.policy, run.settings.snapshots
-    dossier = archive(run.settings).open(model=policy.model, run_key=run.run_key)
+    """Fix the data, a new snapshot of the source or the one that was asked for, and begin the dossier."""
+    taken = _take_snapshot(run)  # first: data that cannot be used leave nothing behind
+    dossier = archive(run.settings).open(model=run.folder.policy.model, run_key=run.run_key)
     if not dossier.events("request"):
         _record_request(run, dossier)
-    run.require(trained=False)  # refuses a run that is repeated under another policy or other code
-    earlier = dossier.events("snapshot")
-    wanted = str(earlier[-1].facts["snapshot"]) if earlier else run.snapshot
-    if wanted == LATEST:
-        taken = create_snapshot(source=run.folder.source, data=policy.data, model=policy.model, root=root)
-    else:
-        taken = open_snapshot(root=root, model=policy.model, snapshot_id=wanted)
     fault_point("snapshot.taken")
     run.record(
         "snapshot",
@@ -150,6 +142,21 @@ def registration(run: Run) -> dict[str, Any]:
         )
     log.info("registered %s version %d", model, version)
     return {"version": version}
+
+
+def _take_snapshot(run: Run) -> "Snapshot":
+    """The snapshot that the run has taken already, else the one that it is to take."""
+    from assay.data.snapshots import create_snapshot, open_snapshot
+
+    policy, root, wanted = run.folder.policy, run.settings.snapshots, run.snapshot
+    begun = archive(run.settings).begun(model=policy.model, run_key=run.run_key)
+    if begun is not None and begun.events("request"):
+        run.require(trained=False)  # refuses a run that is repeated under another policy or other code
+        earlier = begun.events("snapshot")
+        wanted = str(earlier[-1].facts["snapshot"]) if earlier else wanted
+    if wanted == LATEST:
+        return create_snapshot(source=run.folder.source, data=policy.data, model=policy.model, root=root)
+    return open_snapshot(root=root, model=policy.model, snapshot_id=wanted)
 
 
 def model_lock(model: str) -> str:

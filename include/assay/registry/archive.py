@@ -53,7 +53,7 @@ class Archive:
         run_key
             Names the orchestrator's run; opening twice gives the same dossier.
         """
-        dossier = self._find(model, run_key)
+        dossier = self.begun(model=model, run_key=run_key)
         if dossier is not None:
             return dossier
         with unavailable("beginning a dossier"):
@@ -64,6 +64,18 @@ class Archive:
             )
         return self._dossier(run, model)
 
+    def begun(self, *, model: str, run_key: str) -> Dossier | None:
+        """The dossier of an orchestrator's run; None when it was not begun."""
+        with unavailable("looking for the dossier"):
+            experiment = self._experiment(model, create=False)
+            if experiment is None:
+                return None
+            wanted = run_key_tags(run_key)[RUN_KEY_SHA256]
+            runs = self.client.search_runs([experiment], f"tags.`{RUN_KEY_SHA256}` = '{wanted}'", max_results=2)
+        if len(runs) > 1:
+            raise EvidenceError([f"{run_key}: has {len(runs)} dossiers, one was made by other hands"])
+        return self._dossier(runs[0], model) if runs else None
+
     def find(self, *, model: str, run_key: str) -> Dossier:
         """Find the dossier of an orchestrator's run.
 
@@ -72,7 +84,7 @@ class Archive:
         EvidenceError
             When the run has none: its first task did not run.
         """
-        dossier = self._find(model, run_key)
+        dossier = self.begun(model=model, run_key=run_key)
         if dossier is None:
             raise EvidenceError([f"{run_key}: has no dossier, the task snapshot has not run"])
         return dossier
@@ -144,17 +156,6 @@ class Archive:
 
         known = [each.name for each in self.client.search_registered_models(max_results=1000)]
         return problem(model, "no version of this model is registered", did_you_mean(model, known))
-
-    def _find(self, model: str, run_key: str) -> Dossier | None:
-        with unavailable("looking for the dossier"):
-            experiment = self._experiment(model, create=False)
-            if experiment is None:
-                return None
-            wanted = run_key_tags(run_key)[RUN_KEY_SHA256]
-            runs = self.client.search_runs([experiment], f"tags.`{RUN_KEY_SHA256}` = '{wanted}'", max_results=2)
-        if len(runs) > 1:
-            raise EvidenceError([f"{run_key}: has {len(runs)} dossiers, one was made by other hands"])
-        return self._dossier(runs[0], model) if runs else None
 
     def _experiment(self, model: str, *, create: bool) -> str | None:
         from mlflow.exceptions import MlflowException
