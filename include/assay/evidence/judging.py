@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assay.core import Judgement, problem
+from assay.core import Check, Judgement, Outcome, problem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,6 +130,11 @@ def judge_gate(case: Case, gate: str) -> Judgement:
         When the stored things do not fit together: a column that the snapshot does not have, say.
     """
     return _JUDGES[gate](case)
+
+
+def broken(gate: str, reason: str) -> Judgement:
+    """The judgement of a gate that could not be measured."""
+    return Judgement(outcome=Outcome.ERROR, checks=[Check(name=gate, outcome=Outcome.ERROR, reason=reason)])
 
 
 def train(case: Case, module: Path) -> Trained:

@@ -1,0 +1,117 @@
+"""Judge again what a folder holds: the one thing that a later Assay asks of an earlier one.
+
+``python -m assay.evidence.rejudge FOLDER`` reads `case.json` and the files beside it and writes
+`answer.json`. A later version runs this module out of a dossier's own archive of the code, so the
+form of the two files must stay what it is.
+
+case.json
+    ``snapshots`` (folder), ``snapshot`` (id), ``seed``, ``gates`` (names), ``champion`` (version or
+    null), ``train`` (whether to train again). Beside it: policy.yaml, contract.json, train.py,
+    model.onnx, and champion.onnx where there is a champion.
+answer.json
+    ``code`` (digest of Assay's Python files), ``verdicts`` (gate to verdict) and ``onnx_sha256`` (of
+    the bytes that training made, or null).
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from assay.core import (
+    AssayError,
+    Stopwatch,
+    Subject,
+    Verdict,
+    bind,
+    canonical_json,
+    code_version,
+    sha256_bytes,
+)
+from assay.evidence.judging import Case, broken, judge_gate, train
+
+BEFORE_TRAINING = ("contract",)
+CASE, ANSWER, POLICY, CONTRACT, TRAIN, MODEL, CHAMPION = (
+    "case.json", "answer.json", "policy.yaml", "contract.json", "train.py", "model.onnx", "champion.onnx",
+)  # fmt: skip
+
+Progress = Callable[[str], None]
+
+
+def rejudge(folder: Path, progress: Progress = lambda _: None) -> dict[str, Any]:
+    """Judge, and train if asked, what a folder holds; see the module for its form.
+
+    Parameters
+    ----------
+    folder
+        Named like the model.
+    progress
+        Told what is done next.
+
+    Raises
+    ------
+    UserError
+        When policy or snapshot cannot be read, or training fails. A gate that breaks has the outcome
+        ERROR, as it would have had in a run.
+    """
+    asked = json.loads((folder / CASE).read_bytes())
+    case = _case(folder, asked)
+    subject = Subject(
+        model=None if case.onnx is None else case.onnx.digest,
+        policy_sha256=sha256_bytes((folder / POLICY).read_bytes()),
+        snapshot=case.snapshot.id,
+        code_version=code_version(folder / TRAIN),
+    )
+    verdicts = {}
+    for gate in asked["gates"]:
+        progress(f"judging {gate} again")
+        about = replace(subject, model=None) if gate in BEFORE_TRAINING else subject
+        verdicts[gate] = judge(case, gate, about).to_dict()
+    made = None
+    if asked["train"]:
+        progress("training again")
+        made = sha256_bytes(train(case, folder / TRAIN).onnx)
+    return {"code": code_version(), "verdicts": verdicts, "onnx_sha256": made}
+
+
+def judge(case: Case, gate: str, subject: Subject) -> Verdict:
+    """A gate's verdict on a case; ERROR, with the reason, when it cannot be measured."""
+    watch = Stopwatch()
+    try:
+        judgement = judge_gate(case, gate)
+    except AssayError as error:
+        judgement = broken(gate, str(error))
+    return bind(gate, judgement, subject, watch)
+
+
+def _case(folder: Path, asked: dict[str, Any]) -> Case:
+    from assay.data.snapshots import open_snapshot
+    from assay.policy import parse_policy
+    from assay.training.onnx_model import OnnxModel
+
+    policy = parse_policy((folder / POLICY).read_bytes(), POLICY)
+    version = asked["champion"]
+    return Case(
+        policy=policy,
+        contract=folder / CONTRACT,
+        snapshot=open_snapshot(root=asked["snapshots"], model=policy.model, snapshot_id=asked["snapshot"]),
+        seed=asked["seed"],
+        onnx=OnnxModel((folder / MODEL).read_bytes()),
+        champion=None if version is None else (version, OnnxModel((folder / CHAMPION).read_bytes())),
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Answer for the folder that is named; what cannot be answered goes to standard error."""
+    (name,) = sys.argv[1:] if arguments is None else arguments
+    try:
+        answer = rejudge(Path(name))
+    except AssayError as error:
+        sys.exit(str(error))
+    (Path(name) / ANSWER).write_bytes(canonical_json(answer))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,181 @@
+"""What a dossier's records name: the files, the data and the models that its verdicts were made from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from assay.core import Event, Record, UserError, Verdict, sha256_bytes, sha256_file
+from assay.evidence.judging import GATES
+from assay.registry.artifacts import TamperedError
+from assay.registry.dossier import Dossier, EvidenceError
+
+if TYPE_CHECKING:
+    from assay.core import Settings
+    from assay.data.snapshots import Snapshot
+    from assay.registry.archive import Archive
+
+POLICY, CONTRACT, TRAIN, CODE = (f"inputs/{name}" for name in ("policy.yaml", "contract.json", "train.py", "assay.zip"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A dossier whose chain was checked, and what hangs on it by digest.
+
+    Attributes
+    ----------
+    settings
+        Where things are.
+    dossier
+        The dossier.
+    records
+        Its chain, oldest first.
+    """
+
+    settings: "Settings"
+    dossier: Dossier
+    records: Sequence[Record] = field(repr=False)
+
+    @classmethod
+    def of(cls, archive: "Archive", dossier: Dossier) -> "Stored":
+        """Read a dossier's chain.
+
+        Raises
+        ------
+        EvidenceError
+            When a record was changed or is missing.
+        """
+        return cls(settings=archive.settings, dossier=dossier, records=dossier.records())
+
+    @classmethod
+    def of_version(cls, archive: "Archive", model: str, version: int) -> "Stored":
+        """Read the chain of a registered version.
+
+        Raises
+        ------
+        UserError
+            When there is no such version, naming those there are.
+        EvidenceError
+            When the dossier that it names did not register it, or its chain is not whole.
+        """
+        stored = cls.of(archive, archive.of_version(model, version))
+        if stored.dossier.model != model or stored.version != version:
+            raise EvidenceError([f"dossier {stored.dossier.run_id}: did not register {model} version {version}"])
+        return stored
+
+    def event(self, kind: str) -> Event:
+        """The latest event of a kind.
+
+        Raises
+        ------
+        EvidenceError
+            When there is none.
+        """
+        found = [record for record in self.records if isinstance(record, Event) and record.event == kind]
+        if not found:
+            raise EvidenceError([f"{kind}: the dossier {self.dossier.run_id} records none"])
+        return found[-1]
+
+    @property
+    def request(self) -> Event:
+        """What was asked for, and the digests of all that the run began with."""
+        return self.event("request")
+
+    @property
+    def version(self) -> int | None:
+        """The version that the run registered; None when it was stopped before."""
+        found = [record for record in self.records if record.kind == "registration"]
+        return int(self.event("registration").facts["version"]) if found else None
+
+    @property
+    def model(self) -> str | None:
+        """SHA-256 of the model that was registered, or else trained last; None when none was."""
+        kinds = {record.kind for record in self.records}
+        kind = next((each for each in ("registration", "training") if each in kinds), None)
+        return None if kind is None else str(self.event(kind).facts["sha256"])
+
+    @property
+    def verdicts(self) -> dict[str, Verdict]:
+        """The latest verdict of each gate that can be judged again, about the model and not about an earlier one."""
+        found = {
+            each.gate: each for each in self.records if isinstance(each, Verdict) and each.model in (None, self.model)
+        }
+        return {gate: found[gate] for gate in GATES if gate in found}
+
+    def file(self, name: str) -> bytes:
+        """A file that the run began with.
+
+        Raises
+        ------
+        EvidenceError
+            When the run did not keep it, or it is gone.
+        TamperedError
+            When its bytes are not those that the request names.
+        """
+        digest = self.request.facts["files"].get(name)
+        if digest is None:
+            raise EvidenceError([f"{name}: is not among the files that the request names"])
+        content = self.dossier.read(name)
+        if sha256_bytes(content) != digest:
+            raise TamperedError(name, digest, sha256_bytes(content))
+        return content
+
+    def snapshot(self) -> "Snapshot":
+        """The run's data, every file's digest checked, the manifest's against the record.
+
+        Raises
+        ------
+        EvidenceError
+            When it is gone or was changed.
+        """
+        from assay.data.snapshots import open_snapshot
+
+        facts = self.event("snapshot").facts
+        try:
+            found = open_snapshot(root=self.settings.snapshots, model=self.dossier.model, snapshot_id=facts["snapshot"])
+        except UserError as error:  # whoever asks for a replay has made no mistake
+            raise EvidenceError([f"snapshot {facts['snapshot']}: {each}" for each in error.problems]) from None
+        if sha256_file(found.manifest_file) != facts["manifest_sha256"]:
+            raise EvidenceError([f"snapshot {found.id}: its manifest is not the one that was recorded"])
+        return found
+
+    def onnx(self) -> bytes:
+        """The model's bytes, their digest and signature checked.
+
+        Raises
+        ------
+        EvidenceError
+            When the run trained none.
+        TamperedError, SignatureError, UnavailableError
+            As `fetch_model`.
+        """
+        from assay.registry.artifacts import fetch_model
+
+        made = [each for each in self.records if isinstance(each, Event) and each.event == "training"]
+        paths = [each.facts["path"] for each in made if each.facts["sha256"] == self.model]
+        if self.model is None or not paths:
+            raise EvidenceError(["training: the dossier records none"])
+        return fetch_model(self.settings, paths[-1], self.model)
+
+
+def rival(archive: "Archive", model: str, verdict: Verdict) -> tuple[int, bytes] | None:
+    """The champion that a verdict compared with, fetched by its own dossier; None where nothing was compared.
+
+    Raises
+    ------
+    EvidenceError, UserError, TamperedError, SignatureError, UnavailableError
+        As `Stored.of_version` and `Stored.onnx`.
+    """
+    version = rival_version(verdict)
+    return None if version is None else (version, Stored.of_version(archive, model, version).onnx())
+
+
+def rival_version(verdict: Verdict) -> int | None:
+    """The version that a performance verdict's comparisons name; None where nothing was compared."""
+    named = [
+        int(side["version"])
+        for check in verdict.checks
+        if verdict.gate == "performance" and check.compare == "difference"
+        for side in check.groups or ()
+        if side.get("version", "").isdigit()
+    ]
+    return named[0] if named else None
