@@ -1,4 +1,4 @@
-"""A small ONNX model, a stand-in for MLflow's artifact endpoint, and a gateway on a free port."""
+"""A small signed ONNX model, a stand-in for MLflow's artifact endpoint, and a gateway on a free port."""
 
 import os
 import subprocess
@@ -8,16 +8,21 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import numpy as np
 from onnx import TensorProto, helper, numpy_helper
 
-from assay.core import sha256_bytes
+from assay.core import Settings, sha256_bytes
 from assay.policy import Rollout as Limits
+from assay.registry.keys import create_keys
+from assay.registry.signing import SIGNATURE, sign_model
 from assay.rollout import ModelRef, Rollouts, create_tables, open_database
+from assay.rollout.incidents import Incidents
 
 TOKEN = "t0ken"
 SERVE = [sys.executable, "-m", "assay", "serve"]
@@ -59,6 +64,18 @@ def onnx_model(*, weight: float = 0.05, bias: float = -2.0, model: str = "income
     meta = {"model": model, "positive": ">50K", "negative": "<=50K", "threshold": "0.5"}
     helper.set_model_props(made, {f"assay.{name}": value for name, value in meta.items()})
     return made.SerializeToString()
+
+
+@cache
+def signature(keys: Path, content: bytes) -> bytes:
+    """The signature over a folder that holds a model and one more file, by the key of a folder."""
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "model"
+        folder.mkdir()
+        (folder / "MLmodel").write_bytes(b"flavors: {}")
+        (folder / "model.onnx").write_bytes(content)
+        sign_model(folder, create_keys(keys).model_key())
+        return (folder / SIGNATURE).read_bytes()
 
 
 class ArtifactServer:
@@ -113,11 +130,32 @@ class Stand:
         self.engine = open_database(self.database)
         create_tables(self.engine)
         self.rollouts = Rollouts(self.engine)
+        self.incidents = Incidents(self.engine)
         self.artifacts.start()
+        self.private = self.home / "private"
+        create_keys(self.private)
+        self.keys = self.home / "keys"  # the gateway's: it has public keys and no other
+        self.keys.mkdir()
+        (self.keys / "trusted.json").write_bytes((self.private / "trusted.json").read_bytes())
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(
+            home=self.home,
+            models=self.home,
+            keys=self.keys,
+            snapshots="",
+            operations_db=self.database,
+            tracking_uri=self.artifacts.url,
+            gateway_url="",
+            gateway_token=TOKEN,
+        )
 
     def ref(self, version: int, content: bytes, *, model: str = "income", digest: str | None = None) -> ModelRef:
-        path = f"0/models/m-{model}{version}/artifacts/model.onnx"
+        folder = f"0/models/m-{model}{version}/artifacts"
+        path = f"{folder}/model.onnx"
         self.artifacts.files[path] = content
+        self.artifacts.files[f"{folder}/{SIGNATURE}"] = signature(self.private, content)
         digest = digest or sha256_bytes(content)
         return ModelRef(model=model, version=version, digest=digest, path=path, entity_column="id")
 
@@ -132,6 +170,7 @@ class Stand:
         environment = {
             **os.environ,
             "ASSAY_HOME": str(self.home),
+            "ASSAY_KEYS": str(self.keys),
             "ASSAY_OPERATIONS_DB": self.database,
             "MLFLOW_TRACKING_URI": tracking_uri or self.artifacts.url,
             "ASSAY_GATEWAY_TOKEN": TOKEN,

@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import select
-from tests.serving.support import LIMITS, SERVE, onnx_model, person, wait_until
+from tests.serving.support import LIMITS, SERVE, onnx_model, person, signature, wait_until
 
 from assay.rollout import Decision
 from assay.rollout.database import reading
@@ -149,12 +149,41 @@ def test_bytes_that_are_not_those_that_were_gated_are_refused(stand):
     assert not (stand.home / "gateway" / "models" / f"{'ab' * 32}.onnx").exists()
 
 
+def test_a_refused_model_raises_one_incident_and_the_last_good_one_goes_on_serving(stand):
+    stand.crown(1, onnx_model())
+    stand.serve()
+    ref = stand.ref(2, BETTER)
+    stand.artifacts.files[ref.path.replace("model.onnx", "model.sig")] = signature(stand.home / "strangers", BETTER)
+    row = stand.rollouts.begin(ref=ref, run_key="run 2", policy=LIMITS)
+    stand.wait_for_epoch()
+    (incident,) = stand.incidents.open()
+    assert (incident.model, incident.version, incident.kind) == ("income", 2, "model_refused")
+    assert f"{ref.path}: model.sig was made by an unknown key" in incident.message
+    assert "assay dossier verify income 2" in incident.mend
+    asked = len(stand.artifacts.asked)
+    for _ in LIMITS.stages:
+        row = stand.rollouts.advance(row.id, row.epoch)
+    stand.rollouts.promote(row.id, row.epoch)  # by force
+    time.sleep(2.5)  # two looks at the deployments
+    assert stand.score(person(1)).json()["assay"]["rows"] == [{"version": 1, "arm": "champion"}]
+    assert len(stand.artifacts.asked) == asked  # not fetched at every look
+    assert stand.incidents.open() == [incident]
+
+
+def test_a_server_that_is_away_is_no_incident(stand):
+    stand.crown(1, onnx_model())
+    stand.artifacts.stop()
+    stand.serve()
+    assert "does not answer" in stand.client.get("/models/income").json()["problem"]
+    assert stand.incidents.all() == []
+
+
 def test_a_damaged_cache_is_fetched_again(stand):
     content = onnx_model()
     stand.crown(1, content)
     stand.serve()
     stand.kill()
-    (file,) = (stand.home / "gateway" / "models").iterdir()
+    (file,) = (stand.home / "gateway" / "models").glob("*.onnx")
     file.write_bytes(content[:100])
     stand.serve()
     assert stand.score(person(1)).status_code == 200

@@ -50,15 +50,14 @@ def answers(url: str) -> bool:
 
 @pytest.mark.stack
 def test_it_serves_what_mlflow_keeps_and_needs_the_password_for_it(stand: Stand, mlflow: str) -> None:
-    content = onnx_model()
-    ref = stand.ref(1, content)
+    ref = stand.ref(1, onnx_model())
     row = stand.rollouts.begin(ref=ref, run_key="run 1", policy=LIMITS)
     for _ in LIMITS.stages:
         row = stand.rollouts.advance(row.id, row.epoch)
-    kept = httpx.put(
-        f"{mlflow}/api/2.0/mlflow-artifacts/artifacts/{ref.path}", content=content, auth=(USER, PASSWORD), timeout=60
-    )
-    assert kept.status_code == 200, kept.text
+    for path, file in stand.artifacts.files.items():
+        url = f"{mlflow}/api/2.0/mlflow-artifacts/artifacts/{path}"
+        kept = httpx.put(url, content=file, auth=(USER, PASSWORD), timeout=60)
+        assert kept.status_code == 200, kept.text
     stand.serve(tracking_uri=mlflow, MLFLOW_TRACKING_USERNAME=USER, MLFLOW_TRACKING_PASSWORD="wrong")
     assert "answers 401" in stand.client.get("/models/income").json()["problem"]
     stand.kill()

@@ -26,6 +26,7 @@ from assay.rollout import (
     Rollouts,
     record_labels,
 )
+from assay.rollout.incidents import Incidents
 from assay.serving.artifacts import Artifacts
 from assay.serving.decode import decode_frame
 from assay.serving.fleet import Fleet
@@ -104,7 +105,7 @@ def create_app(settings: Settings, *, token: str, refresh_seconds: float = 1.0) 
     Parameters
     ----------
     settings
-        Where the operations database, the MLflow server and the cache of models are.
+        Where the operations database, the MLflow server, the public keys and the cache of models are.
     token
         What every caller must show, except of ``/healthz``.
     refresh_seconds
@@ -121,8 +122,8 @@ def create_app(settings: Settings, *, token: str, refresh_seconds: float = 1.0) 
         raise problem("ASSAY_GATEWAY_TOKEN", "is not set", "every caller must show it; make one and set it")
     rollouts = Rollouts.open(settings.operations_db)
     engine = rollouts.engine
-    artifacts = Artifacts(settings.home / "gateway" / "models", settings.tracking_uri)
-    fleet = Fleet(rollouts, artifacts, seconds=refresh_seconds)
+    artifacts = Artifacts(settings.home / "gateway" / "models", settings)
+    fleet = Fleet(rollouts, artifacts, Incidents(engine), seconds=refresh_seconds)
     writer = LogWriter(engine)
     gateway = Gateway(engine, fleet, writer)
 

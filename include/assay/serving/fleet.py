@@ -2,15 +2,22 @@
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from assay.core import AssayError
 from assay.rollout import Deployment, ModelRef, Rollouts
-from assay.serving.artifacts import Artifacts
+from assay.rollout.incidents import Incidents
+from assay.serving.artifacts import REFUSALS, Artifacts
 from assay.serving.live import Live, Version
 
 log = logging.getLogger(__name__)
+
+REFUSED = "model_refused"
+"""Kind of the incident that stands for a file that was refused."""
+
+_PAUSE = 60.0  # seconds until a refused file is looked at, and its incident counted, again
 
 
 class Fleet:
@@ -18,7 +25,8 @@ class Fleet:
 
     A deployment is taken over as a whole. While its champion cannot be loaded, the model stays as it
     was; while its canary cannot be loaded, the champion serves alone, so that MLflow's absence or a
-    file that is not what it should be costs a rollout time and never an answer.
+    file that is not what it should be costs a rollout time and never an answer. Such a file also
+    raises an incident, which stays open until somebody has seen to it.
 
     Parameters
     ----------
@@ -26,16 +34,19 @@ class Fleet:
         Where the deployments are read.
     artifacts
         Where the models are loaded.
+    incidents
+        Where a refused file is reported.
     seconds
         How long to wait between looks.
     """
 
-    def __init__(self, rollouts: Rollouts, artifacts: Artifacts, *, seconds: float) -> None:
-        self._rollouts, self._artifacts, self._seconds = rollouts, artifacts, seconds
+    def __init__(self, rollouts: Rollouts, artifacts: Artifacts, incidents: Incidents, *, seconds: float) -> None:
+        self._rollouts, self._artifacts, self._incidents, self._seconds = rollouts, artifacts, incidents, seconds
         self._live: Mapping[str, Live] = MappingProxyType({})
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="assay-fleet", daemon=True)
         self._said: dict[str, str] = {}
+        self._refused: dict[ModelRef, tuple[float, str]] = {}
 
     @property
     def live(self) -> Mapping[str, Live]:
@@ -90,10 +101,31 @@ class Fleet:
         for loaded in (before.champion, before.canary) if before else ():
             if loaded is not None and loaded.ref == ref:
                 return loaded, ""
+        until, problem = self._refused.get(ref, (0.0, ""))
+        if time.monotonic() < until:
+            return None, problem
         try:
             return self._artifacts.load(ref), ""
+        except REFUSALS as error:
+            self._refuse(ref, str(error))
+            return None, str(error)
         except AssayError as error:
             return None, str(error)
+
+    def _refuse(self, ref: ModelRef, problem: str) -> None:
+        """Report a file, then leave it alone for a while: fetching it every second would mend nothing."""
+        self._refused[ref] = (time.monotonic() + _PAUSE, problem)
+        try:
+            self._incidents.raise_(
+                key=f"{REFUSED}/{ref.model}/{ref.version}",
+                model=ref.model,
+                version=ref.version,
+                kind=REFUSED,
+                message=f"the gateway does not load it: {problem}",
+                mend=f"restore the file, or retrain; then check with: assay dossier verify {ref.model} {ref.version}",
+            )
+        except AssayError as error:
+            log.warning("%s version %s: the incident cannot be written: %s", ref.model, ref.version, error)
 
     def _say(self, about: str, problem: str) -> None:
         """Log a problem when it appears or changes, not at every look."""
