@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple
 
@@ -18,8 +18,7 @@ Role = Literal["champion", "canary"]
 _ACTIONS = ("begin", "advance", "promote", "roll_back")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """A time through which a version had one role and one share of the traffic.
 
     Attributes
@@ -53,7 +52,7 @@ class Served:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values; `since` and `until` are called ``from`` and ``to``."""
-        data = asdict(self)
+        data = self._asdict()
         return data | {"from": data.pop("since"), "to": data.pop("until"), "approved_by": list(self.approved_by)}
 
 
@@ -89,7 +88,7 @@ def timeline(engine: Engine, model: str) -> list[Served]:
         .order_by(MOVE.c.id)
     )  # fmt: skip
     with reading(engine) as connection:
-        steps = [Step._make(row) for row in connection.execute(moves)]
+        steps = [Step._make(row) for row in connection.execute(moves).all()]
     return unroll(steps)
 
 
@@ -141,7 +140,7 @@ def unroll(steps: Iterable[Step]) -> list[Served]:
         share = share_of(step.to_stage)
         story.turn("champion", champion, 100 - share, step)
         story.turn("canary", on_its_way, share, step)
-    return [each.served() for each in story.intervals]
+    return story.served
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,42 +155,30 @@ class _Origin:
 
 
 @dataclass(slots=True)
-class _Interval:
-    origin: _Origin
-    role: Role
-    share: int
-    since: str
-    step: Step
-    until: str | None = None
-
-    def served(self) -> Served:
-        origin, step = self.origin, self.step
-        return Served(
-            version=origin.version, digest=origin.digest, role=self.role, share=self.share,
-            since=self.since, until=self.until, action=step.action, run_key=step.run_key, rollout_id=step.rollout_id,
-            approved_by=origin.approved_by, dossier=origin.dossier, head=origin.head,
-        )  # fmt: skip
-
-
-@dataclass(slots=True)
 class _Story:
     """The intervals so far, and which of them have not ended."""
 
     now: str = ""
-    intervals: list[_Interval] = field(default_factory=list)
-    open: dict[Role, _Interval] = field(default_factory=dict)
+    served: list[Served] = field(default_factory=list)
+    open: dict[Role, tuple[int, _Origin, int]] = field(default_factory=dict)  # place in `served`, version and share
 
     def turn(self, role: Role, origin: _Origin | None, share: int, step: Step) -> None:
         """From now on `origin` has this role and share; nothing ends if it had them before."""
-        before = self.open.get(role)
-        if before is not None:
-            if before.origin is origin and before.share == share:
+        if role in self.open:
+            place, before, share_before = self.open[role]
+            if before is origin and share_before == share:
                 return
-            before.until = self.now
+            self.served[place] = self.served[place]._replace(until=self.now)
             del self.open[role]
         if origin is not None:
-            self.open[role] = _Interval(origin, role, share, self.now, step)
-            self.intervals.append(self.open[role])
+            self.open[role] = len(self.served), origin, share
+            self.served.append(
+                Served(
+                    version=origin.version, digest=origin.digest, role=role, share=share, since=self.now, until=None,
+                    action=step.action, run_key=step.run_key, rollout_id=step.rollout_id,
+                    approved_by=origin.approved_by, dossier=origin.dossier, head=origin.head,
+                )
+            )  # fmt: skip
 
 
 def _origin(step: Step) -> _Origin:
