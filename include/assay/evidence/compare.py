@@ -108,6 +108,8 @@ def _short(value: Any) -> str:
             return "nothing"
         case float():
             return f"{value:.6g}"
+        case Mapping():
+            return ", ".join(f"{key} {_short(item)}" for key, item in value.items())
         case list():
             return f"[{', '.join(map(_short, value))}]"
     return str(value)
