@@ -60,6 +60,15 @@ def test_beginning_twice_is_beginning_once(rollouts):
         begin(rollouts, version=2)
 
 
+def test_what_a_rollout_is_begun_on_is_kept_with_the_move_that_began_it(rollouts):
+    known = {"dossier": "d", "head": "h", "approved_by": [{"role": "any", "who": "ann", "at": "2030-01-01"}]}
+    row = rollouts.begin(ref=ref(1), run_key="run", policy=LIMITS, evidence=known)
+    again = rollouts.begin(ref=ref(1), run_key="run", policy=LIMITS, evidence={"head": "another"})
+    assert again == row
+    (move,) = rollouts.history("income")
+    assert move.evidence == {**known, "version": 1, "digest": ref(1).digest}
+
+
 def test_a_newer_version_supersedes_the_one_on_its_way(rollouts):
     crown(rollouts, 1)
     old = begin(rollouts, 2, "run 2")
@@ -69,6 +78,8 @@ def test_a_newer_version_supersedes_the_one_on_its_way(rollouts):
     deployment = rollouts.current("income")
     assert (deployment.rollout_id, deployment.canary, deployment.champion) == (new.id, ref(3), ref(1))
     assert new.champion == ref(1)
+    assert [move.action for move in rollouts.history("income", rollout_id=old.id)] == ["begin", "roll_back"]
+    assert rollouts.history("churn", rollout_id=old.id) == []
     assert [move.action for move in rollouts.history("income")][-3:] == ["begin", "roll_back", "begin"]
     with pytest.raises(StaleEpochError):
         rollouts.advance(old.id, old.epoch)

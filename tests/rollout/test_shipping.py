@@ -1,9 +1,11 @@
 """The copy elsewhere grows with the table, and disagrees with one that was rewritten."""
 
 import json
+import random
 import stat
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import pytest
@@ -22,7 +24,8 @@ import sys
 from pathlib import Path
 from assay.rollout import AnchorTable, open_database, ship
 table = AnchorTable(open_database(sys.argv[1]))
-for n in range(1, 9):
+print("ready", flush=True)
+for n in range(1, int(sys.argv[4]) + 1):
     table.add(dossier=sys.argv[3], model="income", number=n, kind="x", operation=None, digest=str(n))
     ship(table, Path(sys.argv[2]))
 """
@@ -52,6 +55,13 @@ def shared(tmp_path_factory):
 @pytest.fixture
 def table(rollouts):
     return AnchorTable(rollouts.engine)
+
+
+def shipper(table, file, dossier, records):
+    """A process that adds records to a dossier and ships after each."""
+    url = table.engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", SHIP, url, str(file), dossier, str(records)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 def rewrite(table, anchors):
@@ -90,13 +100,30 @@ def test_it_appends_what_is_lacking_and_nothing_else(table, tmp_path):
 
 
 def test_processes_that_ship_at_once_write_each_anchor_once(table, tmp_path):
-    url = table.engine.url.render_as_string(hide_password=False)
     file = tmp_path / "anchors.jsonl"
-    processes = [subprocess.Popen([sys.executable, "-c", SHIP, url, str(file), name]) for name in "abcd"]
-    assert [process.wait() for process in processes] == [0] * 4
+    processes = [shipper(table, file, name, 8) for name in "abcd"]
+    for process in processes:
+        process.communicate()
+    assert [process.returncode for process in processes] == [0] * 4
     assert ship(table, file) == 0
     assert read_shipped(file) == list(table.all())
     assert len(read_shipped(file)) == 32
+
+
+def test_processes_killed_while_they_write_leave_table_and_file_whole(table, tmp_path):
+    file, rng = tmp_path / "anchors.jsonl", random.Random(3)
+    for round_ in range(3):
+        processes = [shipper(table, file, f"{name}{round_}", 10_000) for name in "ab"]
+        for process in processes:
+            assert process.stdout.readline() == "ready\n"
+        for process in processes:
+            time.sleep(rng.uniform(0.01, 0.15))
+            process.kill()
+            process.communicate()
+        assert table.check() == []
+        ship(table, file)
+        assert read_shipped(file) == list(table.all())
+    assert table.last() is not None
 
 
 @given(st.data())

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, select
+from sqlalchemy import ColumnElement, Engine, select
 
 from assay.core import problem, utc_now
 from assay.policy import Rollout as Limits
@@ -124,10 +124,13 @@ class Rollouts:
         with reading(self.engine) as connection:
             return find_rollout(connection, ROLLOUT.c.run_key == run_key)
 
-    def history(self, model: str) -> list[Move]:
-        """Every move of `model`, oldest first."""
+    def history(self, model: str, *, rollout_id: int | None = None) -> list[Move]:
+        """Every move of `model`, or of one of its rollouts, oldest first."""
+        which: ColumnElement[bool] = MOVE.c.model == model
+        if rollout_id is not None:
+            which = which & (MOVE.c.rollout_id == rollout_id)
         with reading(self.engine) as connection:
-            rows = connection.execute(select(MOVE).where(MOVE.c.model == model).order_by(MOVE.c.id))
+            rows = connection.execute(select(MOVE).where(which).order_by(MOVE.c.id))
             return [Move(**{**row._mapping, "evidence": json.loads(row.evidence)}) for row in rows]
 
     def assess(self, rollout_id: int) -> Assessment:
