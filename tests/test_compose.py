@@ -18,6 +18,8 @@ import jsonschema
 import pytest
 import yaml
 
+from assay.registry.keys import create_keys
+
 ROOT = Path(__file__).resolve().parents[1]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -114,7 +116,7 @@ def test_every_long_running_service_has_a_health_check() -> None:
     assert {name for name in lasting if "healthcheck" not in SERVICES[name]} == set()
 
 
-@pytest.mark.parametrize("kind", ["volumes", "networks", "configs"])
+@pytest.mark.parametrize("kind", ["volumes", "networks", "configs", "secrets"])
 def test_what_is_declared_is_used_and_what_is_used_is_declared(kind: str) -> None:
     used = set()
     for service in SERVICES.values():
@@ -163,6 +165,31 @@ def test_secrets_have_no_value_here_and_no_default() -> None:
     for text in strings(COMPOSE):  # passwords within addresses
         for password in re.findall(r"://[^/\s:@]*:([^/\s@]+)@", VARIABLE.sub(lambda m: f"<{m['name']}>", text)):
             assert re.fullmatch(r"<\w+>", password)
+
+
+def given(service: str, kind: str) -> dict[str, str]:
+    """Path in the container to path on the host, of a service's files of a kind."""
+    found = SERVICES[service].get(kind, [])
+    return {entry["target"]: COMPOSE[kind][entry["source"]].get("file", "") for entry in found}
+
+
+def test_who_checks_signatures_gets_the_public_keys_and_only_workers_sign() -> None:
+    settings = SERVICES["gateway"]["environment"]
+    checking = {name for name in SERVICES if f"{settings['ASSAY_KEYS']}/trusted.json" in given(name, "configs")}
+    assert checking == {"gateway"} | {name for name in SERVICES if name.startswith("airflow-")}
+    assert all(SERVICES[name]["environment"]["ASSAY_KEYS"] == settings["ASSAY_KEYS"] for name in checking)
+    signing = {f"{settings['ASSAY_KEYS']}/{name}.pem" for name in ("signing", "model")}
+    assert {name for name in SERVICES if SERVICES[name].get("secrets")} == {"airflow-worker"}
+    assert given("airflow-worker", "secrets").keys() == signing
+    for name in SERVICES:
+        assert not [text for text in strings(SERVICES[name]) if "SIGNING_KEY" in text]
+        assert not any(entry.startswith("${ASSAY_KEYS") for entry in SERVICES[name].get("volumes", []))
+
+
+def test_the_key_files_are_those_that_the_command_makes(tmp_path: Path) -> None:
+    made = {file.name for file in create_keys(tmp_path).folder.iterdir()}
+    files = given("airflow-worker", "secrets") | given("airflow-worker", "configs")
+    assert {Path(target).name for target in files} == {Path(file).name for file in files.values()} == made
 
 
 def test_ports_are_published_on_the_loopback_address_unless_asked() -> None:

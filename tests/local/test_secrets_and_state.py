@@ -102,5 +102,6 @@ def test_airflows_users_are_written_for_it_alone_to_read(tmp_path: Path) -> None
     made = load_or_create(tmp_path)
     write_files(tmp_path, made)
     passwords = tmp_path / "airflow" / "passwords.json"
-    assert json.loads(passwords.read_text())["reviewer"] == made["airflow_reviewer_password"]
+    for user in ("admin", "engineer", "reviewer", "officer"):
+        assert json.loads(passwords.read_text())[user] == made[f"airflow_{user}_password"]
     assert passwords.stat().st_mode & 0o777 == 0o600

@@ -17,6 +17,7 @@ from assay.core import UnavailableError, UserError
 from assay.local import ports, processes, services, stack, state
 from assay.local.environment import environment
 from assay.local.services import SERVICES, Service
+from assay.registry.keys import PRIVATE_KEYS, Keyring, create_keys
 
 NAMES = [service.name for service in SERVICES]
 
@@ -147,6 +148,39 @@ def test_up_again_does_nothing_and_a_restart_keeps_its_ports_and_secrets(home: P
     second = stack.up(home, progress=lambda _, event: told.append(event))
     assert (second.ports, second.secrets) == (first.ports, first.secrets)
     assert "preparing" not in told, "stores are prepared once for each version"
+
+
+def test_the_signing_keys_are_made_once_and_are_for_their_owner(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in PRIVATE_KEYS:
+        monkeypatch.delenv(name, raising=False)
+    folder = Path(stack.up(home).environment["ASSAY_KEYS"])
+    made = {file.name: file.read_bytes() for file in folder.iterdir()}
+    assert made.keys() == {"signing.pem", "model.pem", "trusted.json"}
+    assert {(folder / name).stat().st_mode & 0o777 for name in ("signing.pem", "model.pem")} == {0o600}
+    assert Keyring.open(folder).sign(b"").key in Keyring.open(folder).trusted
+    stack.down(home)
+    stack.up(home)
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == made
+
+
+def test_a_key_that_the_caller_s_environment_gives_is_the_stack_s(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = create_keys(tmp_path / "given")
+    monkeypatch.setenv("ASSAY_SIGNING_KEY", (given.folder / "signing.pem").read_text())
+    running = stack.up(home)
+    assert running.environment["ASSAY_SIGNING_KEY"] == os.environ["ASSAY_SIGNING_KEY"]
+    assert "ASSAY_MODEL_SIGNING_KEY" not in running.environment
+    assert not (home / "keys" / "signing.pem").exists()
+    assert Keyring.open(home / "keys").sign(b"").key in given.trusted
+
+
+def test_what_is_no_key_is_told_before_anything_starts(home: Path) -> None:
+    (home / "keys").mkdir(parents=True)
+    (home / "keys" / "signing.pem").write_text("spoilt")
+    with pytest.raises(UserError, match=r"signing\.pem: is not an Ed25519 private key"):
+        stack.up(home)
+    assert state.load(home).processes == {}
 
 
 def test_only_what_is_missing_is_started(home: Path) -> None:

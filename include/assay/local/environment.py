@@ -8,6 +8,7 @@ from pathlib import Path
 
 from assay.core.settings import PACKAGE
 from assay.local.secrets import AIRFLOW_ROLES, airflow_password, write_private
+from assay.registry.keys import PRIVATE_KEYS
 
 ROOT = PACKAGE.parents[1]
 """The checkout: the folder that holds `dags`, `plugins` and `include`."""
@@ -21,6 +22,11 @@ _OURS = ("AIRFLOW", "MLFLOW_", "ASSAY_")
 def url(name: str, ports: Mapping[str, int]) -> str:
     """The address of `airflow`, `mlflow` or `gateway`."""
     return f"http://{_HOST}:{ports[name]}"
+
+
+def keys_folder(home: Path) -> Path:
+    """Where the signing keys of the stack in `home` are."""
+    return home / "keys"
 
 
 def environment(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]) -> dict[str, str]:
@@ -39,7 +45,7 @@ def environment(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]
     -------
     dict
         This process's environment without any setting of Airflow, MLflow or Assay that the caller's
-        shell happens to hold, plus the stack's own.
+        shell happens to hold, plus the stack's own. The models' folder and the signing keys may be given.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     return {
@@ -60,6 +66,8 @@ def _assay(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]) -> 
     return {
         "ASSAY_HOME": str(home),
         "ASSAY_MODELS": os.environ.get("ASSAY_MODELS", str(ROOT / "include" / "models")),
+        "ASSAY_KEYS": str(keys_folder(home)),
+        **{name: value for name in PRIVATE_KEYS if (value := os.environ.get(name))},
         "ASSAY_SNAPSHOTS": str(home / "snapshots"),
         "ASSAY_OPERATIONS_DB": f"sqlite:///{home / 'operations.db'}",
         "ASSAY_GATEWAY_URL": url("gateway", ports),

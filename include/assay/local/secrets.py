@@ -9,8 +9,11 @@ from pathlib import Path
 
 from assay.core import problem, replace_file
 
-AIRFLOW_ROLES = {"admin": "admin", "engineer": "user", "reviewer": "op"}
-"""Airflow's users and what each may do: a `user` triggers DAGs, an `op` also manages connections."""
+AIRFLOW_ROLES = {"admin": "admin", "engineer": "user", "reviewer": "op", "officer": "op"}
+"""Airflow's users and what each may do: a `user` triggers DAGs, an `op` also manages connections.
+
+Policies name `reviewer` as the model owner and `officer` as the risk officer.
+"""
 
 
 def _password() -> str:

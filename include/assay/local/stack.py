@@ -10,10 +10,11 @@ from pathlib import Path
 from assay.core import Problem, UnavailableError, UserError
 from assay.local import ports as port_choice
 from assay.local import processes, services, state
-from assay.local.environment import BIN, environment, url, write_files
+from assay.local.environment import BIN, environment, keys_folder, url, write_files
 from assay.local.processes import Identity
 from assay.local.secrets import load_or_create
 from assay.local.services import SERVICES, STORES, Probe, Service
+from assay.registry.keys import create_keys
 
 Progress = Callable[[str, str], None]
 """Told the name of a service and what it is doing: `preparing`, `starting`, `healthy`, `ended`."""
@@ -103,7 +104,8 @@ def up(
     Raises
     ------
     UserError
-        When a requested port is taken, programs are missing, or kept secrets do not fit the stores.
+        When a requested port is taken, programs are missing, kept secrets do not fit the stores, or
+        what is kept as a signing key is none.
     UnavailableError
         When there is no room on the disk, or a service ends or does not become healthy; with the end
         of its log. What did start goes on running: `down` ends it, another `up` starts the rest.
@@ -194,6 +196,7 @@ class _Start:
         self._choose_ports(requested)
         self.secrets = load_or_create(home)
         write_files(home, self.secrets)
+        create_keys(keys_folder(home))
         self.environment = environment(home, self.record.ports, self.secrets)
         self.preparing: dict[str, Identity] = {}
         self.seconds: dict[str, float] = {}

@@ -26,6 +26,9 @@ PLATFORM = "platform"
 
 _FILES: dict[Use, str] = {"records": "signing.pem", "models": "model.pem"}
 _VARIABLES: dict[Use, str] = {"records": "ASSAY_SIGNING_KEY", "models": "ASSAY_MODEL_SIGNING_KEY"}
+PRIVATE_KEYS = tuple(_VARIABLES.values())
+"""Environment variables that may hold the private keys."""
+
 _TRUSTED = "trusted.json"
 _MEND = "make the keys with: assay keys init"
 
