@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.core import Settings, sha256_bytes
+from assay.core import Settings, fault_point, sha256_bytes
 from assay.registry.artifacts import TamperedError, fetch_folder
 from assay.registry.client import unavailable
-from assay.registry.dossier import Dossier, EvidenceError
-from assay.registry.images import CANDIDATE, CANDIDATE_SHA256
+from assay.registry.dossier import Dossier
+from assay.registry.images import CANDIDATE_SHA256
 from assay.registry.keys import Keyring
 from assay.registry.signing import SignatureError, check_model, sign_model
+from assay.registry.wire import place
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -106,15 +107,19 @@ def log_candidate(
                 params={name: str(value) for name, value in parameters.items()},
                 model_type="onnx",
             )
+            fault_point("candidate.created")
         if str(model.status) != "READY":
             with tempfile.TemporaryDirectory() as scratch:
                 folder = Path(scratch) / "model"
                 _save(folder, onnx, reference, inputs, model.model_id)
                 sign_model(folder, key)
                 client.log_model_artifacts(model.model_id, str(folder))
+            fault_point("candidate.uploaded")
             client.finalize_logged_model(model.model_id, "READY")
+    fault_point("candidate.ready")
     candidate = read_candidate(settings, _candidate(model, digest))
     _link(dossier, candidate)
+    fault_point("candidate.linked")
     return candidate
 
 
@@ -143,22 +148,6 @@ def read_candidate(settings: Settings, candidate: Candidate) -> SignedCandidate:
     return SignedCandidate(
         model_id=candidate.model_id, digest=candidate.digest, path=candidate.path, files=digests, key=key
     )
-
-
-def find_candidate(dossier: Dossier) -> Candidate:
-    """The candidate of a dossier.
-
-    Raises
-    ------
-    EvidenceError
-        When training has not made one.
-    """
-    tags = dossier.tags()
-    if CANDIDATE not in tags:
-        raise EvidenceError(["training: has made no candidate"])
-    with unavailable("reading the candidate"):
-        model = dossier.client.get_logged_model(tags[CANDIDATE])
-    return _candidate(model, tags[CANDIDATE_SHA256])
 
 
 def _unfinished(client: "MlflowClient", dossier: Dossier, digest: str) -> "LoggedModel | None":
@@ -212,9 +201,7 @@ def _link(dossier: Dossier, candidate: Candidate) -> None:
         linked = {each.model_id for each in outputs.model_outputs} if outputs else set()
         if candidate.model_id not in linked:  # MLflow refuses the same link twice
             dossier.client.log_outputs(dossier.run_id, [LoggedModelOutput(candidate.model_id, 0)])
-    dossier.tag({CANDIDATE: candidate.model_id, CANDIDATE_SHA256: candidate.digest})
 
 
 def _candidate(model: "LoggedModel", digest: str) -> Candidate:
-    location = model.artifact_location.removeprefix("mlflow-artifacts:").lstrip("/")
-    return Candidate(model_id=model.model_id, digest=digest, path=f"{location}/{_ONNX}")
+    return Candidate(model_id=model.model_id, digest=digest, path=f"{place(model.artifact_location)}/{_ONNX}")
