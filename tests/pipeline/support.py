@@ -11,10 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from tests.serving.support import onnx_model
 
+from assay.evidence.judging import Trained
 from assay.pipeline import approval, steps
 from assay.pipeline.run import Run
 from assay.policy import load_folder
+from assay.registry.candidates import log_candidate
 
 ROWS = 1500
 CHAIN = (
@@ -112,6 +115,16 @@ def answer(user="reviewer", chosen="Approve", reason="looks good"):
         "chosen_options": [chosen], "params_input": {"reason": reason}, "responded_at": "2026-01-02T03:04:05Z",
         "responded_by_user": {"id": user, "name": user},
     }  # fmt: skip
+
+
+def train_by_hand(run, *, bias):
+    """Give a run a small candidate, as its training would."""
+    onnx, inputs = onnx_model(model=run.folder.policy.model, bias=bias), {"age": "number", "sector": "text"}
+    candidate = log_candidate(
+        run.settings, replace(run).dossier, onnx=onnx, reference=b"", inputs=inputs, parameters={}, tags={}
+    )
+    trained = Trained(onnx=onnx, reference=b"", kinds=inputs, parity=0.0, training_rows=1, holdout_rows=1)
+    steps._record_training(replace(run), trained, candidate)
 
 
 def approve(run, user="reviewer", role="model_owner"):

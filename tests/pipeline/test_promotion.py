@@ -5,53 +5,43 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from tests.pipeline.support import approve, gates_of, gateway, make_folder, make_run, walk
-from tests.serving.support import onnx_model
+from tests.pipeline.support import approve, gates_of, gateway, make_folder, make_run, train_by_hand, walk
 
 from assay.core import Check, Judgement, Outcome, UnavailableError, utc_now
-from assay.evidence.judging import Trained
 from assay.evidence.opening import rollouts
 from assay.pipeline import promotion, steps
 from assay.pipeline.run import GateFailed
 from assay.registry import versions
-from assay.registry.candidates import log_candidate
+from assay.registry.artifacts import TamperedError
 from assay.registry.dossier import EvidenceError
 from assay.rollout import Label, Prediction, Request, record, record_labels
 
 pytestmark = pytest.mark.stack
 
 
-@pytest.fixture(scope="module")
-def registered(mlflow_server, tmp_path_factory):
-    """A model's folder, and how to make a run of it that has a registered and approved version."""
-    home = tmp_path_factory.mktemp("promotion")
-    folder = make_folder(home)
-    settings = replace(mlflow_server, operations_db=f"sqlite:///{home / 'gates.db'}")
+@pytest.fixture
+def registered(settings, tmp_path):
+    """How to make a run of a model that has a registered and approved version."""
+    folder = make_folder(tmp_path)
 
     def make(seed=1, approved=True):
         run = make_run(settings, folder, run_key=f"retrain/{uuid4().hex}", seed=seed)
         walk(run, "snapshot")
-        onnx = onnx_model(model=folder.name, bias=float(seed))
-        inputs = {"age": "number", "sector": "text"}
-        candidate = log_candidate(
-            settings, run.dossier, onnx=onnx, reference=b"", inputs=inputs, parameters={}, tags={},
-        )  # fmt: skip
-        made = Trained(onnx=onnx, reference=b"", kinds=inputs, parity=0.0, training_rows=1, holdout_rows=1)
-        steps._record_training(replace(run), made, candidate)
+        train_by_hand(run, bias=float(seed))
         run = replace(run)
         for gate in ("contract", *steps.GATES):
             passed(run, gate)
         walk(run, "registration")
         if approved:
             approve(replace(run, pinned=False))
-        return run
+        return replace(run)
 
     return make
 
 
 @pytest.fixture
 def run(registered, settings):
-    """An approved version, the operations database empty, and a gateway that serves nothing yet."""
+    """An approved version, and a gateway that serves nothing yet."""
     made = registered()
     with gateway(settings, made.folder.policy.model) as (reached, says):
         made = replace(made, settings=reached, pinned=False)
@@ -126,7 +116,7 @@ def alias(run, name):
 
 
 def test_a_version_without_approval_gets_no_traffic(registered, settings):
-    unapproved = replace(registered(approved=False), settings=settings)
+    unapproved = registered(approved=False)
     with pytest.raises(EvidenceError, match="approval: no verdict"):
         promotion.begin(later(unapproved))
     assert rollouts(settings).current(unapproved.folder.policy.model) is None
@@ -150,6 +140,38 @@ def test_beginning_again_is_the_same_rollout(run):
     assert first.canary.digest == run.candidate.digest
     assert first.canary.entity_column == "id"
     assert alias(run, "canary") == first.version
+    (begun,) = book(run).history(run.folder.policy.model)
+    assert begun.evidence["dossier"] == run.dossier.run_id
+    assert [(each["role"], each["who"]) for each in begun.evidence["approved_by"]] == [("model_owner", "reviewer")]
+
+
+def test_every_move_and_every_alias_is_recorded_once_whoever_moved(run):
+    version = to_the_last_stage(run)
+    promotion.move(later(run))
+    promotion.move(later(run))  # a cleared task
+    moves = [event.facts for event in run.dossier.events("rollout")]
+    assert [(each["action"], each["to_stage"]) for each in moves] == [
+        ("begin", "shadow"), ("advance", "canary 50 %"), ("advance", "canary 100 %"), ("promote", "champion"),
+    ]  # fmt: skip
+    assert {each["version"] for each in moves} == {version}
+    aliases = [(event.facts["alias"], event.facts["version"]) for event in run.dossier.events("alias")]
+    assert aliases == [("canary", version), ("champion", version)]
+
+
+def test_a_model_that_is_no_longer_what_was_gated_meets_no_alias(run):
+    stored = run.settings.home / "artifacts" / run.candidate.path
+    whole = stored.read_bytes()
+    stored.write_bytes(whole[:-1])
+    with pytest.raises(TamperedError, match="model.onnx"):
+        promotion.begin(later(run))
+    assert alias(run, "canary") is None
+    assert book(run).current(run.folder.policy.model) is None
+    stored.write_bytes(whole)
+    to_the_last_stage(run)
+    stored.write_bytes(whole + b" ")
+    with pytest.raises(TamperedError, match="model.onnx"):
+        promotion.move(later(run))
+    assert alias(run, "champion") is None
 
 
 def test_no_evidence_moves_nothing(run):
@@ -212,7 +234,7 @@ def test_a_rollback_is_shown_in_mlflow_too(run):
         promotion.move(later(run))
     assert alias(run, "canary") is None
     tags = run.dossier.client.get_model_version(run.folder.policy.model, str(row.version)).tags
-    assert (tags["assay.rollout"], tags["assay.verdict.canary"]) == ("rolled_back", "FAIL")
+    assert (tags["assay.rollout"], tags["assay.verdict.canary"].split()[0]) == ("rolled_back", "FAIL")
     assert run.dossier.client.get_run(run.dossier.run_id).info.status == "FAILED"
 
 
@@ -230,7 +252,7 @@ def failing_once(monkeypatch, name):
         yield
 
 
-@pytest.mark.parametrize("point", ["set_alias", "tag_version", "delete_alias"])
+@pytest.mark.parametrize("point", ["set_alias", "delete_alias"])
 def test_a_kill_after_the_promotion_is_made_good_without_a_second_verdict(run, monkeypatch, point):
     version = to_the_last_stage(run)
     with failing_once(monkeypatch, point), pytest.raises(UnavailableError, match="was killed"):

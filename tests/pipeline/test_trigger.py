@@ -8,7 +8,8 @@ import pytest
 from tests.rollout.support import LIMITS, ref
 
 from assay.core import Settings, UnavailableError
-from assay.pipeline import promotion, trigger
+from assay.evidence import opening
+from assay.pipeline import trigger
 from assay.pipeline.trigger import RolloutTrigger
 
 KEY = "retrain_income/manual__1"
@@ -20,7 +21,7 @@ def book(tmp_path, monkeypatch):
     monkeypatch.setenv("ASSAY_HOME", str(tmp_path))
     monkeypatch.delenv("ASSAY_OPERATIONS_DB", raising=False)
     monkeypatch.setattr(trigger, "_POLL", 0.01)
-    opened = promotion.rollouts(Settings.from_environment())
+    opened = opening.rollouts(Settings.from_environment())
     yield opened
     opened.engine.dispose()
 
@@ -69,7 +70,7 @@ def test_a_look_that_takes_long_is_followed_by_a_long_rest(book, monkeypatch):
         time.sleep(0.05)
         return book
 
-    monkeypatch.setattr(promotion, "rollouts", slow)
+    monkeypatch.setattr(opening, "rollouts", slow)
     with pytest.raises(TimeoutError):
         asyncio.run(woken(patience=0.7))
     assert len(looks) == 1

@@ -53,7 +53,7 @@ def register(settings: Settings, dossier: Dossier, candidate: Candidate, tags: M
                 tags=identity,
             )
         fault_point("registration.created")
-    _check(version, candidate)
+    _check(version, dossier, candidate)
     fetch_model(settings, candidate.path, candidate.digest)
     fault_point("registration.checked")
     tag_version(dossier, int(version.version), _changed(version, {**tags, **identity}))
@@ -102,9 +102,9 @@ def _find(client: "MlflowClient", dossier: Dossier, candidate: Candidate) -> "Mo
     return found[0] if found else None
 
 
-def _check(version: "ModelVersion", candidate: Candidate) -> None:
-    """Refuse a version that leads to other bytes than the candidate's."""
-    wanted = {"source": f"models:/{candidate.model_id}", "model_id": candidate.model_id}
+def _check(version: "ModelVersion", dossier: Dossier, candidate: Candidate) -> None:
+    """Refuse a version that leads elsewhere than to the candidate."""
+    wanted = {"source": f"models:/{candidate.model_id}", "run_id": dossier.run_id, "status": "READY"}
     wrong = [
         f"registration: version {version.version} has the {name} {getattr(version, name)!r}, not {value!r}"
         for name, value in wanted.items()
