@@ -162,14 +162,14 @@ def test_a_model_that_is_no_longer_what_was_gated_meets_no_alias(run):
     stored = run.settings.home / "artifacts" / run.candidate.path
     whole = stored.read_bytes()
     stored.write_bytes(whole[:-1])
-    with pytest.raises(TamperedError, match="model.onnx"):
+    with pytest.raises(TamperedError, match=r"model\.onnx"):
         promotion.begin(later(run))
     assert alias(run, "canary") is None
     assert book(run).current(run.folder.policy.model) is None
     stored.write_bytes(whole)
     to_the_last_stage(run)
     stored.write_bytes(whole + b" ")
-    with pytest.raises(TamperedError, match="model.onnx"):
+    with pytest.raises(TamperedError, match=r"model\.onnx"):
         promotion.move(later(run))
     assert alias(run, "champion") is None
 
