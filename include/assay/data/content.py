@@ -1,6 +1,8 @@
 """A table's content as one digest: the same rows in the same order, however they are stored."""
 
 import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,11 +66,55 @@ def content_digest(table: "pa.Table") -> str:
     str
         64 lower-case hexadecimal digits.
     """
-    digest = hashlib.sha256(canonical_json({"schema": schema_of(table), "rows": table.num_rows}))
-    for start in range(0, table.num_rows, _WINDOW):
-        for column in table.slice(start, _WINDOW).columns:
+    return _digest(schema_of(table), table.num_rows, [table])
+
+
+def files_digest(paths: Sequence[Path], read: Callable[[int], None] = lambda _: None) -> str:
+    """What `content_digest` says of the rows in Parquet files, one after the other, read piece by piece.
+
+    Parameters
+    ----------
+    paths
+        The files, in the order of the rows; at least one.
+    read
+        Told, now and then, how many more rows were read.
+    """
+    import pyarrow.parquet as pq
+
+    files = [pq.ParquetFile(path) for path in paths]
+    schema = schema_of(canonical_table(files[0].schema_arrow.empty_table(), str(paths[0])))
+    return _digest(schema, sum(file.metadata.num_rows for file in files), _pieces(files, paths, read))
+
+
+def _pieces(files: Sequence[Any], paths: Sequence[Path], read: Callable[[int], None]) -> "Iterator[pa.Table]":
+    import pyarrow as pa
+
+    for file, path in zip(files, paths, strict=True):
+        for batch in file.iter_batches(batch_size=_WINDOW):
+            yield canonical_table(pa.Table.from_batches([batch]), str(path))
+            read(batch.num_rows)
+
+
+def _digest(schema: list[dict[str, str]], rows: int, tables: "Iterable[pa.Table]") -> str:
+    digest = hashlib.sha256(canonical_json({"schema": schema, "rows": rows}))
+    for window in _windows(tables):
+        for column in window.columns:
             _feed(digest, column.combine_chunks())
     return digest.hexdigest()
+
+
+def _windows(tables: "Iterable[pa.Table]") -> "Iterator[pa.Table]":
+    """The same rows, as many at a time as the digest is made over, whatever pieces they come in."""
+    import pyarrow as pa
+
+    rest = None
+    for table in tables:
+        rest = table if rest is None else pa.concat_tables([rest, table])
+        while rest.num_rows >= _WINDOW:
+            yield rest.slice(0, _WINDOW)
+            rest = rest.slice(_WINDOW)
+    if rest is not None and rest.num_rows:
+        yield rest
 
 
 def _feed(digest: Any, column: Any) -> None:

@@ -118,8 +118,14 @@ class Waiver:
         """Whether it is about this check."""
         return (self.gate, self.check) == (gate, check.name) and self.attribute in (None, check.attribute)
 
-    def doubts(self, keyring: Keyring, tier: Tier, *, today: date) -> list[str]:
-        """Why it does not count today; nothing when it does."""
+    def doubts(self, keyring: Keyring, tier: Tier, *, today: date, seq: int | None = None) -> list[str]:
+        """Why it does not count today; nothing when it does.
+
+        Parameters
+        ----------
+        seq
+            The anchor up to which its signatures must have been made: a key that was rotated out later counts.
+        """
         reasons = []
         if date.fromisoformat(self.expires) < today:
             reasons.append(f"expired on {self.expires}")
@@ -128,7 +134,7 @@ class Waiver:
             reasons.append(f"runs until {self.expires}, longer than the {tier.waiver_days} days of its risk tier")
         for each in self.signatures:
             signature = Signature(key=each.key, value=each.value)
-            wrong = keyring.doubt(self._message(each.name, each.at), signature)
+            wrong = keyring.doubt(self._message(each.name, each.at), signature, seq=seq)
             reasons += [f"{each.name}'s signature: {wrong}"] if wrong else []
         return reasons + self._missing_people(keyring, tier)
 

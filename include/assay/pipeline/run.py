@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from assay.core import (
     AssayError,
@@ -39,6 +39,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LATEST = "latest"
+
+
+class Shown(TypedDict, total=False):
+    """Beside the run, what shows a record's tags."""
+
+    candidate: str
+    version: int
 
 
 class GateFailed(AssayError):  # noqa: N818 (a failed gate is an answer, not an error)
@@ -254,9 +261,7 @@ class Run:
         pairs = cover(verdict, self._waivers())
         for check, waiver in pairs or ():
             log.warning("%s: waived by %s until %s: %s", waiver.address, waiver.owner, waiver.expires, waiver.reason)
-            self.dossier.record(
-                waiver_event(verdict, check, waiver, by=self.run_key), candidate=self._shown_on(verdict)
-            )
+            self.dossier.record(waiver_event(verdict, check, waiver, by=self.run_key), **self._shown_on(verdict))
         return pairs is not None
 
     def _waivers(self) -> list[Waiver]:
@@ -266,17 +271,15 @@ class Run:
 
     def _keep(self, gate: str, judgement: Judgement, watch: Stopwatch, trained: bool) -> Verdict:
         verdict = bind(gate, judgement, self.subject(trained=trained), watch)
-        registered = any(record.kind == "registration" for record in self.seen)
-        verdict = self.dossier.append(
-            verdict,
-            candidate=None if registered else self._shown_on(verdict),
-            version=self.version if registered else None,
-        )
+        verdict = self.dossier.append(verdict, **self._shown_on(verdict))
         log.info("verdict %s\n%s", verdict.digest, verdict_text(verdict))
         return verdict
 
-    def _shown_on(self, verdict: Verdict) -> str | None:
-        return None if verdict.model is None else self.candidate.model_id
+    def _shown_on(self, verdict: Verdict) -> Shown:
+        """Who beside the run shows what becomes of a verdict: the version; before there is one, the candidate."""
+        if any(record.kind == "registration" for record in self.seen):
+            return {"version": self.version}
+        return {} if verdict.model is None else {"candidate": self.candidate.model_id}
 
 
 def broken(gate: str, reason: str) -> Judgement:

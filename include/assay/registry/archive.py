@@ -38,9 +38,9 @@ class Archive:
         """A client of the MLflow server."""
         return connect(self.settings)
 
-    @cached_property
+    @property
     def keyring(self) -> Keyring:
-        """The keys; a `UserError` when there are none."""
+        """The keys, read now: they may be rotated while this process lives. A `UserError` when there are none."""
         return Keyring.open(self.settings.keys)
 
     def open(self, *, model: str, run_key: str) -> Dossier:
@@ -110,6 +110,18 @@ class Archive:
                 raise EvidenceError([f"{run_id}: is not a run of Assay"])
             model = self.client.get_experiment(run.info.experiment_id).name.removeprefix(_PREFIX)
         return self._dossier(run, model)
+
+    def at(self, run_id: str, model: str) -> Dossier | None:
+        """What a run of this model holds, whatever its tags say; None where there is no such run."""
+        from mlflow.exceptions import MlflowException
+
+        with unavailable(f"reading the run {run_id}"):
+            try:
+                return self._dossier(self.client.get_run(run_id), model)
+            except MlflowException as error:
+                if not has_code(error, "RESOURCE_DOES_NOT_EXIST"):
+                    raise
+        return None
 
     def of_version(self, model: str, version: int) -> Dossier:
         """Open the dossier of a registered version.

@@ -3,21 +3,23 @@
 The pipeline writes them and whoever verifies compares them, both from here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from assay.core import Event, Record, Verdict, sha256_bytes
 
 (
     RUN_KEY, RUN_KEY_SHA256, POLICY, SNAPSHOT, CODE, SEED, REQUESTER, REASON, CANDIDATE, CANDIDATE_SHA256, VERSION,
-    DOSSIER, ROLLOUT, RETIRED, HEAD,
+    DOSSIER, ROLLOUT, RETIRED, HEAD, INCIDENT,
 ) = (
     f"assay.{name}"
     for name in (
         "run_key", "run_key_sha256", "policy_sha256", "snapshot", "code_version", "seed", "requester", "reason",
         "candidate", "candidate_sha256", "version", "dossier", "rollout", "retired", "head",
+        "incident",
     )
 )  # fmt: skip
-VERDICT, WAIVER = "assay.verdict.", "assay.waiver."
+OURS = "assay."
+VERDICT, WAIVER = f"{OURS}verdict.", f"{OURS}waiver."
 
 _SUBJECT = (POLICY, SNAPSHOT, CODE, CANDIDATE, CANDIDATE_SHA256)
 _LATER = (ROLLOUT, RETIRED)
@@ -44,6 +46,12 @@ def head_tag(number: int, digest: str) -> dict[str, str]:
     return {HEAD: f"{number}:{digest}"}
 
 
+def incident_tags(incidents: Iterable[int]) -> dict[str, str]:
+    """The one tag that stands for no record: the ids of the incidents of a version that are open, if any."""
+    ids = sorted(incidents)
+    return {INCIDENT: ",".join(map(str, ids))} if ids else {}
+
+
 def run_tags(records: Sequence[Record]) -> dict[str, str]:
     """Every tag of Assay's that the dossier's run must have."""
     tags = _merged(records)
@@ -51,21 +59,43 @@ def run_tags(records: Sequence[Record]) -> dict[str, str]:
 
 
 def candidate_tags(records: Sequence[Record]) -> dict[str, str]:
-    """Every tag of Assay's that the latest candidate must have: what it is, and the verdicts about it."""
+    """Every tag of Assay's that the latest candidate must have: what it is, and the verdicts about it.
+
+    What is decided once there is a version is shown with the version.
+    """
     trained = _last(records, "training")
     if trained is None:
         return {}
-    registered = _last(records, "registration")
-    about = records[trained : registered if registered is not None and registered > trained else None]
-    subject = _picked(_merged(records[: trained + 1]), (POLICY, SNAPSHOT, CODE, CANDIDATE_SHA256))
-    return subject | _merged([record for record in about if isinstance(record, Verdict)])
+    made = records[trained]
+    assert isinstance(made, Event)
+    before = records[: _first(records, "registration")]
+    about = {each.digest for each in before if isinstance(each, Verdict) and each.model == made.facts["sha256"]}
+    shown = [each for each in before if _verdict(each) in about]
+    return _picked(_merged(records[: trained + 1]), (POLICY, SNAPSHOT, CODE, CANDIDATE_SHA256)) | _merged(shown)
 
 
-def version_tags(records: Sequence[Record], dossier: str) -> dict[str, str]:
-    """Every tag of Assay's that the version registered from these records must have."""
-    tags = _merged(records)
-    judged = {key: value for key, value in tags.items() if key.startswith((VERDICT, WAIVER))}
-    return {DOSSIER: dossier} | _picked(tags, (*_SUBJECT, *_LATER)) | judged
+def version_tags(records: Sequence[Record], dossier: str, version: int | None = None) -> dict[str, str]:
+    """Every tag of Assay's that the version registered from these records must have.
+
+    Parameters
+    ----------
+    dossier
+        The run that holds the records.
+    version
+        Which one, where the run, its training done again, registered several; the latest by default.
+    """
+    places = {
+        int(record.facts["version"]): place
+        for place, record in enumerate(records)
+        if isinstance(record, Event) and record.event == "registration"
+    }
+    number = max(places, default=None) if version is None else version
+    own = None if number is None else places.get(number)
+    next_one = min((place for place in places.values() if own is not None and place > own), default=len(records))
+    later = _merged([each for each in records[:next_one] if _about(each) is None])
+    later |= _merged([each for each in records if number is not None and _about(each) == number])
+    judged = {key: value for key, value in later.items() if key.startswith((VERDICT, WAIVER))}
+    return {DOSSIER: dossier} | _picked(_merged(records[:own]), _SUBJECT) | _picked(later, _LATER) | judged
 
 
 def _event_tags(event: Event) -> dict[str, str]:
@@ -104,6 +134,22 @@ def _merged(records: Sequence[Record]) -> dict[str, str]:
 
 def _picked(tags: Mapping[str, str], keys: Sequence[str]) -> dict[str, str]:
     return {key: tags[key] for key in keys if key in tags}
+
+
+def _verdict(record: Record) -> str | None:
+    """The verdict that a record is, or is about."""
+    return record.digest if isinstance(record, Verdict) else record.facts.get("verdict")
+
+
+def _about(record: Record) -> int | None:
+    """The version that a record says it is about, where it may come long after another was registered."""
+    if isinstance(record, Event) and record.event in ("rollout", "retirement"):
+        return int(record.facts["version"])
+    return None
+
+
+def _first(records: Sequence[Record], kind: str) -> int | None:
+    return next((place for place, record in enumerate(records) if record.kind == kind), None)
 
 
 def _last(records: Sequence[Record], kind: str) -> int | None:
