@@ -83,6 +83,8 @@ def judge(case: Case, gate: str, subject: Subject) -> Verdict:
         judgement = judge_gate(case, gate)
     except AssayError as error:
         judgement = broken(gate, str(error))
+    except Exception as error:  # as in a run: whatever broke is the gate's answer
+        judgement = broken(gate, f"{type(error).__name__}: {error}")
     return bind(gate, judgement, subject, watch)
 
 

@@ -1,0 +1,198 @@
+"""What the verdicts of the past would have been under another policy. Nothing is written."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from assay.core import Anchor, AssayError, Settings, Subject, UserError, Verdict, did_you_mean, problem, sha256_bytes
+from assay.evidence import stored
+from assay.evidence.backtested import Backtest, GateBacktest, RunBacktest, told, unknown
+from assay.evidence.judging import GATES, Case
+from assay.evidence.rejudge import Progress, judge
+from assay.evidence.restate import restate
+from assay.evidence.stored import Stored, rival
+from assay.policy import Policy, parse_policy
+from assay.registry.artifacts import MissingError, TamperedError
+from assay.registry.dossier import EvidenceError
+from assay.registry.signing import SignatureError
+
+if TYPE_CHECKING:
+    from assay.registry.archive import Archive
+    from assay.training.onnx_model import OnnxModel
+
+# A thing that the dossier names is gone, was changed, or does not fit the policy. That MLflow or the
+# database are down says nothing about the past, and ends the backtest.
+_LOST = (EvidenceError, TamperedError, SignatureError, MissingError, UserError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Past:
+    """A past run, opened."""
+
+    archive: "Archive"
+    found: Stored
+    old: Policy
+    new: Policy
+    progress: Progress = field(repr=False)
+
+    def gates(self) -> Iterator[GateBacktest]:
+        """Each gate under the new policy, from its verdict where that suffices."""
+        verdicts = self.found.verdicts
+        for gate in GATES:
+            verdict = verdicts.get(gate)
+            same_rows = verdict is not None and not _other_rows(gate, self.old, self.new)
+            held = restate(verdict, self.old, self.new) if verdict is not None and same_rows else None
+            if verdict is not None and held is not None:
+                yield told(gate, verdict, replace(verdict, outcome=held.outcome, checks=held.checks), "stored")
+            else:
+                yield self._measured(gate, verdict)
+
+    def _measured(self, gate: str, verdict: Verdict | None) -> GateBacktest:
+        lost = self._lost(gate)
+        if lost:
+            return unknown(gate, verdict, lost)
+        self.progress(f"measuring {gate} of {self.found.request.facts['run_key']} again")
+        try:
+            return told(gate, verdict, self._judged(gate, verdict), "replayed")
+        except _LOST as error:
+            return unknown(gate, verdict, _why(error))
+
+    def _lost(self, gate: str) -> str:
+        """Why a gate cannot be measured for this run under the new policy; empty when it can."""
+        old, new = self.old.data, self.new.data
+        if gate == "contract":
+            return ""
+        if self.found.model is None:
+            return "the run was stopped before training"
+        if (old.label, old.positive) != (new.label, new.positive):
+            return "the new policy predicts something else than this model does"
+        if old.key != new.key or new.holdout > old.holdout:
+            return "the new policy holds out rows that this model was trained on"
+        return ""
+
+    def _judged(self, gate: str, verdict: Verdict | None) -> Verdict:
+        from assay.training.onnx_model import OnnxModel
+
+        onnx = None if gate == "contract" else OnnxModel(self.found.onnx())
+        data = self.old.data.model_copy(update={"sensitive": self.new.data.sensitive, "holdout": self.new.data.holdout})
+        with TemporaryDirectory() as scratch:
+            contract = Path(scratch) / "contract.json"
+            contract.write_bytes(self.found.file(stored.CONTRACT))
+            case = Case(
+                policy=self.new.model_copy(update={"data": data}),  # the model reads the features that it was made with
+                contract=contract,
+                snapshot=self.found.snapshot(),
+                seed=int(self.found.request.facts["seed"]),
+                onnx=onnx,
+                champion=self._champion(gate, verdict),
+            )
+            measured = judge(case, gate, Subject(model=None, policy_sha256=None, snapshot=None, code_version=""))
+        broken = [check.reason for check in measured.checks if check.name == gate]
+        if broken:
+            raise EvidenceError(broken)
+        return measured
+
+    def _champion(self, gate: str, verdict: Verdict | None) -> "tuple[int, OnnxModel] | None":
+        """The champion that the run compared with, or would have."""
+        from assay.training.onnx_model import OnnxModel
+
+        if gate != "performance" or not self.new.gates.performance.champion:
+            return None
+        if verdict is not None and self.old.gates.performance.champion:
+            pair = rival(self.archive, self.new.model, verdict)
+        else:
+            pair = self._serving(self.found.request.at if verdict is None else verdict.started_at)
+        return None if pair is None else (pair[0], OnnxModel(pair[1]))
+
+    def _serving(self, when: str) -> tuple[int, bytes] | None:
+        from assay.evidence.opening import rollouts
+        from assay.rollout.history import at, timeline
+
+        engine = rollouts(self.archive.settings).engine
+        served = [each.version for each in at(timeline(engine, self.new.model), when) if each.role == "champion"]
+        return (served[0], Stored.of_version(self.archive, self.new.model, served[0]).onnx()) if served else None
+
+
+def backtest(
+    settings: Settings, model: str, content: bytes, *, subject: str, progress: Progress = lambda _: None
+) -> Backtest:
+    """Judge every past run of a model, registered or stopped, under a new policy.
+
+    Parameters
+    ----------
+    content
+        The new policy file.
+    subject
+        What it is called in messages.
+    progress
+        Told what is done next.
+
+    Raises
+    ------
+    UserError
+        When the policy is wrong or another model's, or the model has no past.
+    UnavailableError
+        When registry or database do not answer.
+    """
+    from assay.evidence.opening import archive
+
+    new = parse_policy(content, subject)
+    if new.model != model:
+        raise problem("model", f'is "{new.model}" in {subject}, not "{model}"', "give the policy of this model")
+    runs, changes = [], set[str]()
+    for first in _begun(settings, model):
+        progress(f"reading the dossier {first.dossier}")
+        run, changed = _run(archive(settings), first, new, progress)
+        runs.append(run)
+        changes |= changed
+    mend = "past models are judged as they were made"
+    notes = [f"the new policy changes {', '.join(sorted(changes))}: {mend}"] if changes else []
+    return Backtest(model=model, policy_sha256=sha256_bytes(content), runs=tuple(runs), notes=tuple(notes))
+
+
+def _begun(settings: Settings, model: str) -> list[Anchor]:
+    """The first anchor of each dossier of the model, oldest first: what was begun is known here even if it is gone."""
+    from assay.evidence.opening import rollouts
+    from assay.rollout.anchors import AnchorTable
+
+    first = [anchor for anchor in AnchorTable(rollouts(settings).engine).all() if anchor.number == 1]
+    found = [anchor for anchor in first if anchor.model == model]
+    if not found:
+        raise problem(model, "no run of this model is recorded", did_you_mean(model, {each.model for each in first}))
+    return found
+
+
+def _run(archive: "Archive", first: Anchor, new: Policy, progress: Progress) -> tuple[RunBacktest, set[str]]:
+    """One run under the new policy, and which parts of its own policy that no gate can judge are different."""
+    known = RunBacktest(dossier=first.dossier, run_key=first.dossier, at=first.at, version=None, gates=())
+    try:
+        found = Stored.of(archive, archive.load(first.dossier))
+        known = replace(known, run_key=str(found.request.facts["run_key"]), version=found.version)
+    except _LOST as error:
+        return replace(known, gates=tuple(unknown(gate, None, _why(error)) for gate in GATES)), set()
+    try:
+        old = parse_policy(found.file(stored.POLICY), stored.POLICY)
+    except _LOST as error:
+        verdicts = found.verdicts
+        return replace(known, gates=tuple(unknown(gate, verdicts.get(gate), _why(error)) for gate in GATES)), set()
+    past = _Past(archive=archive, found=found, old=old, new=new, progress=progress)
+    return replace(known, gates=tuple(past.gates())), _training_changes(old, new)
+
+
+def _training_changes(old: Policy, new: Policy) -> set[str]:
+    """The parts of the policy that make the model, not judge it, and that differ."""
+    changed = {f"training.{name}" for name, value in old.training if value != dict(new.training)[name]}
+    return changed | ({"data.features"} if old.data.features != new.data.features else set())
+
+
+def _other_rows(gate: str, old: Policy, new: Policy) -> bool:
+    """Whether the new policy measures on other rows, or looks for another class in them."""
+    return gate != "contract" and any(
+        getattr(old.data, name) != getattr(new.data, name) for name in ("key", "label", "positive", "holdout")
+    )
+
+
+def _why(error: AssayError) -> str:
+    return "; ".join(error.reasons) if isinstance(error, EvidenceError) else " ".join(str(error).split())
