@@ -19,6 +19,7 @@ CHAIN = [
     "robustness_gate",
     "registration",
     "approval",
+    "risk_approval",
     "canary_promotion",
 ]
 
@@ -106,8 +107,9 @@ def test_the_form_asks_for_snapshot_seed_and_reason(found):
     assert params["reason"]["schema"]["maxLength"] == 500
 
 
-def test_the_approval_asks_for_a_reason_and_for_nothing_else(found):
-    asks = found["dags"]["retrain_income"]["tasks"]["approval"]["asks"]
+@pytest.mark.parametrize("task", ["approval", "risk_approval"])
+def test_an_approval_asks_for_a_reason_and_for_nothing_else(found, task):
+    asks = found["dags"]["retrain_income"]["tasks"][task]["asks"]
     assert list(asks) == ["reason"]
     assert asks["reason"]["value"] is None
 

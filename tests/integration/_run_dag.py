@@ -1,4 +1,4 @@
-"""Run by a test in a process of its own: the whole DAG through `dag.test()`, its approval answered over REST."""
+"""Run by a test in a process of its own: the whole DAG through `dag.test()`, its approvals answered over REST."""
 
 import json
 import os
@@ -7,11 +7,11 @@ import threading
 import time
 from pathlib import Path
 
-REVIEWER = "reviewer"
+ANSWERED_BY = {"approval": "reviewer", "risk_approval": "officer"}
 
 
 def answer(dag_id: str, option: str) -> None:
-    """Answer the approval as the reviewer, as soon as it is asked."""
+    """Answer each approval as the person in its role, as soon as it is asked."""
     import warnings
 
     with warnings.catch_warnings():
@@ -20,20 +20,25 @@ def answer(dag_id: str, option: str) -> None:
     from airflow.api_fastapi.app import create_app
 
     client = TestClient(create_app(apps="core"))
-    password = json.loads(Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]).read_text())[REVIEWER]
-    token = client.post("/auth/token", json={"username": REVIEWER, "password": password}).json()["access_token"]
-    client.headers["Authorization"] = f"Bearer {token}"
+    passwords = json.loads(Path(os.environ["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]).read_text())
     while True:
-        asked = client.get("/api/v2/dags/~/dagRuns/~/hitlDetails", params={"response_received": False}).json()
-        for detail in asked["hitl_details"]:
-            task = detail["task_instance"]
-            if task["state"] == "awaiting_input":
-                print("ASKED " + json.dumps({"subject": detail["subject"], "body": detail["body"]}), flush=True)
-                path = f"/api/v2/dags/{dag_id}/dagRuns/{task['dag_run_id']}/taskInstances/approval/-1/hitlDetails"
-                body = {"chosen_options": [option], "params_input": {"reason": "read and understood"}}
-                client.patch(path, json=body).raise_for_status()
-                return
+        for user in ANSWERED_BY.values():
+            login = {"username": user, "password": passwords[user]}
+            token = client.post("/auth/token", json=login).json()["access_token"]
+            client.headers["Authorization"] = f"Bearer {token}"
+            answer_as(client, user, dag_id, option)
         time.sleep(0.5)
+
+
+def answer_as(client, user: str, dag_id: str, option: str) -> None:
+    asked = client.get("/api/v2/dags/~/dagRuns/~/hitlDetails", params={"response_received": False}).json()
+    for detail in asked["hitl_details"]:
+        task = detail["task_instance"]
+        if task["state"] == "awaiting_input" and ANSWERED_BY[task["task_id"]] == user:
+            print("ASKED " + json.dumps({"subject": detail["subject"], "body": detail["body"]}), flush=True)
+            instance = f"/api/v2/dags/{dag_id}/dagRuns/{task['dag_run_id']}/taskInstances/{task['task_id']}/-1"
+            body = {"chosen_options": [option], "params_input": {"reason": "read and understood"}}
+            client.patch(f"{instance}/hitlDetails", json=body).raise_for_status()
 
 
 def main(dags: str, dag_id: str, option: str, conf: str) -> None:

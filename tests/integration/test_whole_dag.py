@@ -16,14 +16,14 @@ import pytest
 import yaml
 
 from assay.core import Outcome
+from assay.evidence.opening import archive
 from assay.local.traffic import Replay
 from assay.registry.client import connect
-from assay.registry.dossier import find_dossier
 from assay.rollout import Rollouts, open_database
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKEN = "integration-token"
-GATES = ["contract", "performance", "fairness", "robustness", "approval", "canary"]
+GATES = ["contract", "performance", "fairness", "robustness", "approval", "risk_approval", "canary"]
 
 pytestmark = pytest.mark.stack
 
@@ -68,13 +68,14 @@ def environment(settings) -> dict[str, str]:
     airflow = settings.home / "airflow"
     airflow.mkdir(exist_ok=True)
     passwords = airflow / "passwords.json"
-    passwords.write_text(json.dumps({"reviewer": "a-password-of-the-test"}))
+    passwords.write_text(json.dumps(dict.fromkeys(("reviewer", "officer"), "a-password-of-the-test")))
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("AIRFLOW", "ASSAY_", "MLFLOW_"))}
     return {
         **inherited,
         "PYTHONPATH": str(ROOT / "include"),
         "ASSAY_HOME": str(settings.home),
         "ASSAY_MODELS": str(settings.models),
+        "ASSAY_KEYS": str(settings.keys),
         "ASSAY_SNAPSHOTS": settings.snapshots,
         "ASSAY_OPERATIONS_DB": settings.operations_db,
         "ASSAY_GATEWAY_URL": settings.gateway_url,
@@ -85,7 +86,7 @@ def environment(settings) -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "reviewer:op",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "reviewer:op,officer:op",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords),
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
     }
@@ -156,7 +157,7 @@ def test_the_first_version_becomes_champion_and_serves(installation, first):
 
 def test_the_reviewer_saw_every_gate(first):
     _, shown = first
-    assert shown["subject"] == "Approve income version 1?"
+    assert shown["subject"] == "Approve income version 1 as model owner?"
     for gate in GATES[:4]:
         assert f"| {gate} |" in shown["body"]
     assert "INCONCLUSIVE" in shown["body"]  # small groups: the policy sends them to a person
@@ -164,20 +165,24 @@ def test_the_reviewer_saw_every_gate(first):
 
 
 def test_the_dossier_is_one_chain_over_one_set_of_digests(installation, first):
-    dossier = find_dossier(installation, model="income", run_key=f"retrain_income/{first[0]['run_id']}")
-    chain = dossier.verdicts()
+    dossier = archive(installation).find(model="income", run_key=f"retrain_income/{first[0]['run_id']}")
+    records, chain = dossier.records(), dossier.verdicts()
     assert [verdict.gate for verdict in chain] == GATES
-    assert [verdict.previous for verdict in chain[1:]] == [verdict.digest for verdict in chain[:-1]]
+    assert [each.previous for each in records[1:]] == [each.digest for each in records[:-1]]
+    kinds = [record.kind for record in records if record.kind not in GATES]
+    assert kinds[:4] == ["request", "snapshot", "training", "registration"]
+    assert kinds[-1] == "alias"
     assert len({(v.policy_sha256, v.snapshot, v.code_version) for v in chain}) == 1
     assert len({verdict.model for verdict in chain[1:]}) == 1
     assert chain[0].model is None
-    assert chain[4].checks[0].reason.startswith("approved by reviewer at ")
+    assert chain[4].checks[0].reason.startswith("approved as model owner by reviewer at ")
+    assert chain[5].checks[0].reason.startswith("approved as risk officer by officer at ")
     assert {verdict.outcome for verdict in chain if verdict.gate != "fairness"} == {Outcome.PASS}
 
 
 def test_every_verdict_of_the_run_has_the_published_form(installation, first):
     schema = json.loads((ROOT / "docs" / "schema" / "verdict.schema.json").read_text())
-    dossier = find_dossier(installation, model="income", run_key=f"retrain_income/{first[0]['run_id']}")
+    dossier = archive(installation).find(model="income", run_key=f"retrain_income/{first[0]['run_id']}")
     for verdict in dossier.verdicts():
         jsonschema.validate(verdict.to_dict(), schema)
 
@@ -214,6 +219,6 @@ def test_a_refused_version_never_serves(installation, first):
     assert ended["tasks"]["approval"] == "failed"
     assert ended["tasks"]["canary_promotion"] == "upstream_failed"
     assert served(installation)["champion"]["version"] == before
-    dossier = find_dossier(installation, model="income", run_key=f"retrain_income/{ended['run_id']}")
+    dossier = archive(installation).find(model="income", run_key=f"retrain_income/{ended['run_id']}")
     assert dossier.verdicts()[-1].gate == "approval"
     assert dossier.verdicts()[-1].outcome is Outcome.FAIL

@@ -29,7 +29,7 @@ def made(tmp_path, **changes):
             for kind, each in facts.items()
         ],
         candidate=SimpleNamespace(digest="c" * 64),
-        dossier=SimpleNamespace(run_id="d" * 32, events=lambda _: []),
+        dossier=SimpleNamespace(run_id="d" * 32, events=lambda _: [], verdicts=list),
     )
     return run
 

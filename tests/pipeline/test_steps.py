@@ -216,6 +216,7 @@ def test_a_high_risk_tier_needs_two_people_in_either_order(settings, tmp_path):
     run = make_run(settings, make_folder(tmp_path, **HIGH), pinned=False)
     walk(run)
     approve(run, "officer", OFFICER)
+    assert "- risk_approval: approved as risk officer by officer" in approval.question(replace(run), OWNER)[1]
     with pytest.raises(EvidenceError, match="approval: no verdict"):
         approval.require_approvals(replace(run))
     with pytest.raises(GateFailed, match="officer has approved in another role already; it takes two people"):

@@ -115,6 +115,7 @@ def body(run: Run, verdicts: Sequence[Verdict], role: Role) -> str:
         lines += [f"- **{c.outcome}** {gate}: {_name(c)} ({c.severity}): {_plain(c.reason)}" for gate, c in doubtful]
         lines.append("")
     lines += _waivers(run, verdicts)
+    lines += _given(run)
     lines += [
         f"Snapshot `{run.snapshot_id}` · model `{run.candidate.digest[:16]}` · "
         f"policy `{run.folder.policy_sha256[:16]}` · dossier `{run.dossier.run_id}`",
@@ -206,6 +207,16 @@ def _who(verdict: Verdict) -> dict[str, str]:
 def _judgement(outcome: Outcome, reason: str, answer: Mapping[str, str] | None = None) -> Judgement:
     groups = None if answer is None else (dict(answer),)
     return Judgement(outcome=outcome, checks=[Check(name="approval", outcome=outcome, reason=reason, groups=groups)])
+
+
+def _given(run: Run) -> list[str]:
+    """Who has approved already."""
+    given = [
+        f"- {verdict.gate}: {_plain(verdict.checks[0].reason)}"
+        for verdict in run.dossier.verdicts()
+        if verdict.gate in APPROVALS.values() and verdict.outcome is Outcome.PASS
+    ]
+    return ["**Approved so far:**", "", *given, ""] if given else []
 
 
 def _waivers(run: Run, verdicts: Sequence[Verdict]) -> list[str]:

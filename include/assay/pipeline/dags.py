@@ -99,7 +99,8 @@ def retrain_dag(folder: ModelFolder) -> DAG:
             )
             for role in policy.tier.roles
         ]
-        chain(*steps, approvals, PromotionOperator(task_id="canary_promotion", model=model, **_PATIENT))
+        # One after the other: a refusal ends the run, and nobody is left with a question that no longer matters.
+        chain(*steps, *approvals, PromotionOperator(task_id="canary_promotion", model=model, **_PATIENT))
     # Only now and in place: earlier every operator would copy the form, and an assignment would check each
     # schema again at every parse, which together costs more than all the rest.
     dag.params.update(_form(folder))
