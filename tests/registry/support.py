@@ -1,13 +1,17 @@
-"""A dossier to write in, and a client that fails at a chosen call."""
+"""A dossier to write in, and requests that fail, or are counted, on their way to MLflow."""
 
-from contextlib import suppress
-from dataclasses import replace
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from unittest import mock
 from uuid import uuid4
 
+import httpx
+import requests
 from tests.serving.support import onnx_model
 
-from assay.core import Check, Judgement, Outcome, Stopwatch, Subject, bind
-from assay.registry.dossier import open_dossier
+from assay.core import Check, Event, Judgement, Outcome, Stopwatch, Subject, bind, utc_now
+from assay.evidence.opening import archive
 
 SUBJECT = Subject(model="c" * 64, policy_sha256="a" * 64, snapshot="toy-0123456789abcdef", code_version="d" * 64)
 INPUTS = {"age": "number", "sector": "text"}
@@ -18,13 +22,26 @@ def fresh_name():
     return f"toy_{uuid4().hex[:12]}"
 
 
-def fresh_dossier(settings, **facts):
-    return open_dossier(settings, model=fresh_name(), run_key=f"retrain/{uuid4().hex}", facts=facts)
+def fresh_dossier(settings):
+    """A dossier that was begun and holds nothing, its anchors in the settings' operations database."""
+    return archive(settings).open(model=fresh_name(), run_key=f"retrain/{uuid4().hex}")
 
 
 def verdict(gate="performance", outcome=Outcome.PASS, *, about=SUBJECT, **changes):
     judgement = Judgement(outcome=outcome, checks=[Check(name="check", outcome=outcome, reason="ümläut | 1e-7 < x")])
     return bind(gate, judgement, replace(about, **changes), Stopwatch())
+
+
+def event(kind="snapshot", operation=None, *, at=None, **facts):
+    """An event whose facts give the tags that those of its kind give."""
+    known = {
+        "snapshot": {"snapshot": SUBJECT.snapshot},
+        "training": {"candidate": "m-1", "sha256": SUBJECT.model},
+        "registration": {"version": 1},
+        "rollout": {"to_stage": "shadow"},
+    }
+    given = {**known.get(kind, {}), **facts}
+    return Event(event=kind, operation=operation or kind, by="retrain/1", at=at or utc_now(), facts=given)
 
 
 def candidate_of(dossier, **changes):
@@ -37,6 +54,20 @@ def candidate_of(dossier, **changes):
         "tags": {"assay.snapshot": SUBJECT.snapshot},
     }
     return {**given, **changes}
+
+
+def made_candidate(dossier, *, run_id=None):
+    """Id of a LoggedModel that holds nothing."""
+    experiment = dossier.client.get_run(dossier.run_id).info.experiment_id
+    return dossier.client.create_logged_model(experiment, name=dossier.model, source_run_id=run_id).model_id
+
+
+def made_version(dossier, *, run_id=None):
+    """Number of a version that holds nothing."""
+    dossier.client.create_registered_model(dossier.model)
+    candidate = made_candidate(dossier, run_id=run_id)
+    given = {"run_id": run_id, "model_id": candidate, "await_creation_for": 0}
+    return int(dossier.client.create_model_version(dossier.model, f"models:/{candidate}", **given).version)
 
 
 class FailingClient:
@@ -64,10 +95,43 @@ def failing(dossier, fail_at):
     return replace(dossier, client=FailingClient(dossier.client, fail_at))
 
 
+@dataclass
+class Requests:
+    """Every request that this process sends, by whichever of its two HTTP clients."""
+
+    seen: list[str] = field(default_factory=list)
+    lose: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def through(self, send, lost):
+        """`send`, counted; request number `lose` is answered, but the answer is lost."""
+
+        def counted(client, request, **kwargs):
+            with self._lock:
+                self.seen.append(f"{request.method} {request.url}")
+                mine = len(self.seen)
+            answer = send(client, request, **kwargs)
+            if mine == self.lose:
+                raise lost(f"the answer to {self.seen[-1]} was lost")
+            return answer
+
+        return counted
+
+
+@contextmanager
+def requests_to_mlflow(lose=0):
+    """Count the requests in the block; lose the answer to one of them."""
+    found = Requests(lose=lose)
+    with (
+        mock.patch.object(requests.Session, "send", found.through(requests.Session.send, requests.ConnectionError)),
+        mock.patch.object(httpx.Client, "send", found.through(httpx.Client.send, httpx.ReadError)),
+    ):
+        yield found
+
+
 def artifacts_of(settings, dossier):
     """The folder on the server's disk that holds a run's files."""
-    uri = dossier.client.get_run(dossier.run_id).info.artifact_uri
-    return settings.home / "artifacts" / uri.removeprefix("mlflow-artifacts:/")
+    return settings.home / "artifacts" / dossier.location
 
 
 def models_of(dossier):

@@ -1,213 +1,257 @@
-"""The chain of verdicts on a real server: what is written can be read, and what was changed is found."""
+"""The chain on a real server: what is written can be read, once, in one order, whatever breaks on the way."""
 
 import json
-import shutil
+import os
+import subprocess
+import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from tests.registry.support import SUBJECT, FailingClient, artifacts_of, failing, fresh_dossier, fresh_name, verdict
+from tests.registry.support import (
+    SUBJECT,
+    artifacts_of,
+    event,
+    fresh_dossier,
+    made_candidate,
+    made_version,
+    requests_to_mlflow,
+    verdict,
+)
+from tests.registry.writers import EACH, PROCESSES
 
-from assay.core import Outcome, Subject, UnavailableError, canonical_json, sha256_bytes
+from assay.core import Outcome, Subject, UnavailableError, UserError, canonical_json, sha256_bytes
+from assay.registry import dossier as module
 from assay.registry.client import connect
-from assay.registry.dossier import HEAD, EvidenceError, find_dossier, load_dossier, open_dossier
-from assay.registry.summaries import list_dossiers, summarise
+from assay.registry.dossier import EvidenceError
+from assay.registry.images import HEAD, run_tags
+from assay.registry.summaries import summarise
 
 pytestmark = pytest.mark.stack
+WRITERS = Path(__file__).with_name("writers.py")
 
 
 @pytest.fixture
 def dossier(mlflow_server):
-    return fresh_dossier(mlflow_server, **{"assay.requester": "engineer"})
+    return fresh_dossier(mlflow_server)
 
 
-def records(settings, dossier):
-    return sorted((artifacts_of(settings, dossier) / "dossier").iterdir())
+def assert_whole(dossier):
+    """The chain has no gap, nothing is in it twice, and the tags are its image."""
+    records, anchors = dossier.records(), dossier.anchors.of(dossier.run_id)
+    assert [anchor.digest for anchor in anchors] == [record.digest for record in records]
+    assert [anchor.number for anchor in anchors] == list(range(1, len(records) + 1))
+    assert [record.previous for record in records] == [None, *(record.digest for record in records)][: len(records)]
+    operations = [anchor.operation for anchor in anchors if anchor.operation is not None]
+    assert len(operations) == len(set(operations))
+    for gate in {each.gate for each in dossier.verdicts()}:
+        attempts = [each.attempt for each in dossier.verdicts() if each.gate == gate]
+        assert attempts == list(range(1, len(attempts) + 1))
+    assert run_tags(records).items() <= dossier.tags().items()
 
 
-def test_opening_twice_gives_one_dossier(mlflow_server):
-    name = fresh_name()
-    key = "retrain_toy/manual__2026-01-01T00:00:00+00:00 'quoted' \"twice\" `back` ü"
-    first = open_dossier(mlflow_server, model=name, run_key=key, facts={"assay.requester": "engineer"})
-    second = open_dossier(mlflow_server, model=name, run_key=key, facts={"assay.requester": "somebody else"})
-    assert first.run_id == second.run_id == find_dossier(mlflow_server, model=name, run_key=key).run_id
-    assert first.tags()["assay.requester"] == "engineer"
-    other = open_dossier(mlflow_server, model=name, run_key=key + "2", facts={})
-    assert other.run_id != first.run_id
-    loaded = load_dossier(mlflow_server, run_id=first.run_id)
-    assert (loaded.model, loaded.run_id) == (name, first.run_id)
-    assert [each.run_key for each in list_dossiers(mlflow_server, model=name)] == [key + "2", key]
-
-
-def test_what_is_no_dossier_is_said_to_be_none(mlflow_server, dossier):
-    with pytest.raises(EvidenceError, match="a/b: has no dossier, the task snapshot has not run"):
-        find_dossier(mlflow_server, model=dossier.model, run_key="a/b")
-    with pytest.raises(EvidenceError, match="has no dossier"):
-        find_dossier(mlflow_server, model=fresh_name(), run_key="a/b")
-    with pytest.raises(EvidenceError, match="no such run"):
-        load_dossier(mlflow_server, run_id="0" * 32)
-    experiment = dossier.client.get_run(dossier.run_id).info.experiment_id
-    stranger = dossier.client.create_run(experiment).info.run_id
-    with pytest.raises(EvidenceError, match="is not a run of Assay"):
-        load_dossier(mlflow_server, run_id=stranger)
-
-
-def test_verdicts_are_chained_in_the_order_of_writing(mlflow_server, dossier):
-    assert dossier.verdicts() == []
+def test_records_are_chained_in_the_order_of_writing(dossier):
+    assert (dossier.records(), dossier.head()) == ([], None)
     first = dossier.append(verdict("contract", model=None))
-    second = dossier.append(verdict("performance", Outcome.FAIL))
-    third = dossier.append(verdict("performance"))
-    assert [(v.gate, v.attempt) for v in (first, second, third)] == [
+    second = dossier.record(event("training"))
+    third = dossier.append(verdict("performance", Outcome.FAIL))
+    fourth = dossier.append(verdict("performance"))
+    assert dossier.records() == [first, second, third, fourth]
+    assert dossier.verdicts() == [first, third, fourth]
+    assert (dossier.events(), dossier.events("training"), dossier.events("alias")) == ([second], [second], [])
+    assert [(each.gate, each.attempt) for each in dossier.verdicts()] == [
         ("contract", 1), ("performance", 1), ("performance", 2),
     ]  # fmt: skip
-    assert (first.previous, second.previous, third.previous) == (None, first.digest, second.digest)
-    assert dossier.verdicts() == [first, second, third]
+    assert dossier.head() == fourth.digest
     tags = dossier.tags()
-    assert tags[HEAD] == f"3:{third.digest}"
-    assert tags["assay.verdict.performance"] == f"PASS {third.digest}"
+    assert tags[HEAD] == f"4:{fourth.digest}"
+    assert tags["assay.verdict.performance"] == f"PASS {fourth.digest}"
     assert summarise(dossier).outcomes == {"contract": "PASS", "performance": "PASS"}
+    assert_whole(dossier)
 
 
-def test_the_file_is_canonical_and_its_digest_is_the_verdict_s(mlflow_server, dossier):
-    kept = [dossier.append(verdict("contract", model=None)), dossier.append(verdict())]
-    for number, (file, each) in enumerate(zip(records(mlflow_server, dossier), kept, strict=True), start=1):
+def test_the_file_is_canonical_and_signed_over_the_record_at_its_place(mlflow_server, dossier):
+    kept = [dossier.append(verdict("contract", model=None)), dossier.record(event("training"))]
+    files = sorted((artifacts_of(mlflow_server, dossier) / "dossier").iterdir())
+    for number, (file, each) in enumerate(zip(files, kept, strict=True), start=1):
         content = file.read_bytes()
-        assert content == canonical_json(json.loads(content)) == canonical_json(each.to_dict())
-        assert sha256_bytes(content) == each.digest
-        assert file.name == f"{number:04d}-{each.gate}-{each.digest}.json"
+        stored = json.loads(content)
+        assert content == canonical_json(stored)
+        assert stored["record"] == json.loads(canonical_json(each.to_dict()))
+        assert sha256_bytes(canonical_json(stored["record"])) == each.digest
+        assert (stored["dossier"], stored["number"]) == (dossier.run_id, number)
+        assert stored["key"] in dossier.keyring.trusted
+        assert file.name == f"{number:04d}-{each.kind}-{each.digest}.json"
 
 
-def changed(files):
-    files[1].write_bytes(files[1].read_bytes().replace(b'"FAIL"', b'"PASS"'))
+def test_an_operation_is_recorded_once(dossier):
+    first = dossier.record(event("rollout", "1:begin"))
+    dossier.append(verdict())
+    again = dossier.record(event("rollout", "1:begin", to_stage="elsewhere"))
+    assert again == first
+    other = dossier.record(event("rollout", "1:advance"))
+    assert [each.operation for each in dossier.events("rollout")] == ["1:begin", "1:advance"]
+    assert other.previous == dossier.verdicts()[0].digest
+    assert_whole(dossier)
 
 
-def renamed(files):
-    """Changed with its name, as one who knows the form would."""
-    content = files[1].read_bytes().replace(b'"FAIL"', b'"PASS"')
-    files[1].unlink()
-    files[1].with_name(f"0002-performance-{sha256_bytes(content)}.json").write_bytes(content)
+def test_order_is_the_chain_s_when_the_clock_goes_back(dossier):
+    times = ["2026-03-01T10:00:00Z", "2026-02-01T10:00:00Z", "1999-12-31T23:59:59Z", "2026-03-01T10:00:00Z"]
+    for number, at in enumerate(times):
+        dossier.record(event("rollout", str(number), at=at))
+    assert [each.at for each in dossier.events()] == times
+    assert [each.operation for each in dossier.events()] == ["0", "1", "2", "3"]
+    assert_whole(dossier)
 
 
-def head_renamed(files):
-    content = files[2].read_bytes().replace(b'"PASS"', b'"FAIL"')
-    files[2].unlink()
-    files[2].with_name(f"0003-fairness-{sha256_bytes(content)}.json").write_bytes(content)
+def test_a_record_costs_at_most_three_round_trips(dossier):
+    candidate, version = made_candidate(dossier), made_version(dossier)
+    writes = {
+        "verdict": lambda: dossier.append(verdict("contract", model=None)),
+        "verdict on a candidate": lambda: dossier.append(verdict(), candidate=candidate),
+        "verdict on a version": lambda: dossier.append(verdict("canary"), version=version),
+        "event": lambda: dossier.record(event("training")),
+        "event on a version": lambda: dossier.record(event("rollout"), version=version),
+    }
+    cost = {}
+    for name, write in writes.items():
+        with requests_to_mlflow() as sent:
+            write()
+        cost[name] = len(sent.seen)
+    assert cost == {
+        "verdict": 2, "verdict on a candidate": 3, "verdict on a version": 3, "event": 2, "event on a version": 3,
+    }  # fmt: skip
 
 
-def emptied(files):
-    files[1].write_bytes(b"")
-
-
-def removed(files):
-    files[1].unlink()
-
-
-def head_removed(files):
-    files[2].unlink()
-
-
-def all_removed(files):
-    shutil.rmtree(files[0].parent)
-
-
-def added(files):
-    files[0].with_name("note.txt").write_text("looks good to me")
-
-
-def repeated(files):
-    content = files[1].read_bytes()
-    files[1].with_name(f"0004-performance-{sha256_bytes(content)}.json").write_bytes(content)
-
-
-def invented(files):
-    content = b'{"gate":"fairness"}'
-    files[1].with_name(f"0004-fairness-{sha256_bytes(content)}.json").write_bytes(content)
-
-
-TAMPERING = {
-    changed: "0002-performance-[0-9a-f]{64}.json: was changed after it was written",
-    renamed: "0003-fairness-[0-9a-f]{64}.json: does not continue the record before it",
-    head_renamed: "does not match its head",
-    emptied: "0002-performance-[0-9a-f]{64}.json: was changed after it was written",
-    removed: "0003-fairness-[0-9a-f]{64}.json: does not continue the record before it",
-    head_removed: "holds 2 records where its head names 3",
-    all_removed: "holds 0 records where its head names 3",
-    added: "holds a file that is no verdict",
-    repeated: "0004-performance-[0-9a-f]{64}.json: does not continue the record before it",
-    invented: "holds a file that is no verdict",
-}
-
-
-@pytest.mark.parametrize("tamper", TAMPERING, ids=lambda each: each.__name__)
-def test_tampering_on_the_server_s_disk_is_found(mlflow_server, dossier, tamper):
-    for each in (verdict("contract", model=None), verdict("performance", Outcome.FAIL), verdict("fairness")):
-        dossier.append(each)
-    tamper(records(mlflow_server, dossier))
-    for use in (dossier.verdicts, lambda: dossier.append(verdict()), lambda: dossier.require(["contract"], SUBJECT)):
-        with pytest.raises(EvidenceError, match=TAMPERING[tamper]):
-            use()
-
-
-def test_a_record_written_just_before_a_kill_is_continued_from(mlflow_server, dossier):
-    first = dossier.append(verdict("contract", model=None))
-    orphan = verdict().numbered(attempt=1, previous=first.digest)
-    dossier.store(f"dossier/0002-performance-{orphan.digest}.json", canonical_json(orphan.to_dict()))
-    assert dossier.verdicts() == [first, orphan]
-    again = dossier.append(verdict())
-    assert (again.attempt, again.previous) == (2, orphan.digest)
-    assert dossier.verdicts() == [first, orphan, again]
-    assert dossier.tags()[HEAD] == f"3:{again.digest}"
-
-
-@pytest.mark.parametrize("left", [0, 10, -1])
-def test_a_record_torn_while_it_was_written_is_passed_over(mlflow_server, dossier, left):
-    first = dossier.append(verdict("contract", model=None))
-    torn = verdict().numbered(attempt=1, previous=first.digest)
-    dossier.store(f"dossier/0002-performance-{torn.digest}.json", canonical_json(torn.to_dict())[:left])
-    assert dossier.verdicts() == [first]
-    second = dossier.append(verdict())
-    assert (second.attempt, second.previous) == (1, first.digest)
-    third = dossier.append(verdict("fairness"))
-    assert dossier.verdicts() == [first, second, third]
-
-
-def test_a_fault_at_any_call_leaves_a_chain_that_goes_on(mlflow_server):
-    whole = fresh_dossier(mlflow_server)
-    whole.append(verdict("contract", model=None))
-    counting = replace(whole, client=FailingClient(whole.client))
-    counting.append(verdict())
-    assert counting.client.calls > 3
-    for call in range(1, counting.client.calls + 1):
-        dossier = fresh_dossier(mlflow_server)
-        dossier.append(verdict("contract", model=None))
-        with pytest.raises(UnavailableError, match="the answer to"):
-            failing(dossier, call).append(verdict())
-        kept = dossier.append(verdict())
-        chain = dossier.verdicts()
-        assert chain[-1] == kept
-        assert [each.gate for each in chain] == ["contract"] + ["performance"] * kept.attempt
-        assert kept.attempt in (1, 2)  # 2 where only the answer was lost, so that the first stands too
-        assert dossier.tags()[HEAD] == f"{len(chain)}:{kept.digest}"
-
-
-def test_a_verdict_is_tagged_on_the_candidate_too(mlflow_server, dossier):
-    experiment = dossier.client.get_run(dossier.run_id).info.experiment_id
-    made = dossier.client.create_logged_model(experiment, name=dossier.model, source_run_id=dossier.run_id)
-    dossier.tag({"assay.candidate": made.model_id})
-    kept = dossier.append(verdict())
-    tags = dossier.client.get_logged_model(made.model_id).tags
+def test_a_record_is_shown_on_what_it_is_about(dossier):
+    candidate, version = made_candidate(dossier), made_version(dossier)
+    kept = dossier.append(verdict(), candidate=candidate)
+    tags = dossier.client.get_logged_model(candidate).tags
     assert tags["assay.verdict.performance"] == f"PASS {kept.digest}"
+    kept = dossier.append(verdict("canary"), version=version)
+    dossier.record(event("rollout", to_stage="champion"), version=version)
+    tags = dossier.client.get_model_version(dossier.model, str(version)).tags
+    assert (tags["assay.verdict.canary"], tags["assay.rollout"]) == (f"PASS {kept.digest}", "champion")
+
+
+@contextmanager
+def dying_at(monkeypatch, point):
+    """The process ends at a fault point: nothing after it is done."""
+
+    def fault_point(name):
+        if name == point:
+            raise KeyboardInterrupt(name)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "fault_point", fault_point)
+        yield
+
+
+@pytest.mark.parametrize(("point", "stands"), [("stored", 0), ("anchored", 1), ("tagged", 1)])
+def test_a_verdict_counts_once_it_is_anchored(dossier, monkeypatch, point, stands):
+    first = dossier.append(verdict("contract", model=None))
+    with dying_at(monkeypatch, f"performance.{point}"), pytest.raises(KeyboardInterrupt):
+        dossier.append(verdict())
+    assert len(dossier.records()) == 1 + stands
+    kept = dossier.append(verdict())
+    assert kept.attempt == 1 + stands
+    assert dossier.records()[0] == first
+    assert_whole(dossier)
+
+
+@pytest.mark.parametrize(("point", "stands"), [("stored", 0), ("anchored", 1), ("tagged", 1)])
+def test_an_event_is_recorded_once_wherever_its_writer_died(dossier, monkeypatch, point, stands):
+    version = made_version(dossier)
+    dossier.record(event("training"))
+    with dying_at(monkeypatch, f"rollout.{point}"), pytest.raises(KeyboardInterrupt):
+        dossier.record(event("rollout", "1:begin"), version=version)
+    assert len(dossier.records()) == 1 + stands
+    dossier.record(event("rollout", "1:begin"), version=version)
+    assert [each.operation for each in dossier.events()] == ["training", "1:begin"]
+    assert dossier.client.get_model_version(dossier.model, str(version)).tags["assay.rollout"] == "shadow"
+    assert_whole(dossier)
+
+
+def test_an_operation_repeated_late_does_not_turn_the_tags_back(dossier):
+    version = made_version(dossier)
+    dossier.record(event("rollout", "1:begin"), version=version)
+    dossier.record(event("rollout", "1:promote", to_stage="champion"), version=version)
+    dossier.record(event("rollout", "1:begin"), version=version)
+    assert dossier.client.get_model_version(dossier.model, str(version)).tags["assay.rollout"] == "champion"
+    assert_whole(dossier)
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_a_lost_answer_is_told_and_the_next_attempt_is_whole(dossier, lost):
+    version = made_version(dossier)
+    dossier.record(event("training"))
+    for write, kind in (
+        (lambda: dossier.append(verdict(), version=version), "performance"),
+        (lambda: dossier.record(event("rollout"), version=version), "rollout"),
+    ):
+        with requests_to_mlflow(lose=lost), pytest.raises(UnavailableError, match="lost"):
+            write()
+        kept = write()
+        kinds = [record.kind for record in dossier.records()]
+        assert kinds.count(kind) == (1 if kind == "rollout" or lost == 1 else 2)  # a verdict is another attempt
+        tags = dossier.client.get_model_version(dossier.model, str(version)).tags
+        assert run_tags([kept]).items() - {(HEAD, f"1:{kept.digest}")} <= tags.items()
+        assert_whole(dossier)
+
+
+def test_threads_that_write_to_one_dossier_lose_and_double_nothing(dossier):
+    def write(writer):
+        for number in range(EACH):
+            dossier.append(verdict(f"gate_{writer}"))
+            dossier.record(event("rollout", f"move {number}"))
+
+    with ThreadPoolExecutor(PROCESSES) as pool:
+        list(pool.map(write, range(PROCESSES)))
+    assert_all_written(dossier)
+
+
+def test_processes_that_write_to_one_dossier_lose_and_double_nothing(mlflow_server, dossier):
+    given = [mlflow_server.tracking_uri, mlflow_server.home, mlflow_server.operations_db, dossier.run_id]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-W", "ignore", str(WRITERS), *map(str, given)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert_all_written(dossier)
+
+
+def assert_all_written(dossier):
+    records = dossier.records()
+    assert len(records) == PROCESSES * EACH + EACH
+    for writer in range(PROCESSES):
+        attempts = [each.attempt for each in dossier.verdicts() if each.gate == f"gate_{writer}"]
+        assert attempts == list(range(1, EACH + 1))
+    assert sorted(each.operation for each in dossier.events()) == [f"move {number}" for number in range(EACH)]
+    dossier.append(verdict())  # whoever comes next finds the end, and makes the tags what the chain says
+    assert [anchor.number for anchor in dossier.anchors.of(dossier.run_id)] == list(range(1, len(records) + 2))
 
 
 def test_files_beside_the_chain_are_kept_as_they_are(dossier):
     content = bytes(range(256))
-    dossier.store("policy.yaml", content)
-    dossier.store("reports/a.bin", content)
-    assert dossier.read("policy.yaml") == dossier.read("reports/a.bin") == content
-    assert dossier.holds("policy.yaml")
-    assert dossier.holds("reports/a.bin")
+    dossier.store("inputs/policy.yaml", content)
+    dossier.store("reports/a ü.bin", content)
+    assert dossier.read("inputs/policy.yaml") == dossier.read("reports/a ü.bin") == content
+    assert dossier.holds("inputs/policy.yaml")
     assert not dossier.holds("reports/b.bin")
     assert not dossier.holds("nothing/at/all")
+    with pytest.raises(EvidenceError, match=f"nothing/at/all: is missing from the run {dossier.run_id}"):
+        dossier.read("nothing/at/all")
+
+
+def test_without_keys_nothing_is_written(mlflow_server, dossier, tmp_path):
+    keyless = replace(dossier, keyring=replace(dossier.keyring, folder=tmp_path / "none"))
+    for write in (lambda: keyless.append(verdict()), lambda: keyless.record(event())):
+        with pytest.raises(UserError, match="assay keys init"):
+            write()
+    assert dossier.records() == []
+    assert not artifacts_of(mlflow_server, dossier).exists()
 
 
 GATES = ("contract", "performance", "fairness")
@@ -287,20 +331,21 @@ def test_only_the_contract_may_be_judged_without_a_model(dossier):
     assert dossier.require(["contract"], before)[0].gate == "contract"
 
 
+def test_a_waived_verdict_goes_on_for_its_own_digest_alone(dossier):
+    filled(dossier, performance=Outcome.FAIL)
+    failed = dossier.verdicts()[1]
+    assert len(dossier.require(GATES, SUBJECT, waived={failed.digest})) == 3
+    again = dossier.append(verdict("performance", Outcome.FAIL))
+    assert reasons(dossier, gates=GATES[:2], waived={failed.digest}) == ("performance: its verdict is FAIL",)
+    assert len(dossier.require(GATES[:2], SUBJECT, waived={again.digest})) == 2
+
+
 def test_a_server_that_is_down_is_told_within_seconds(mlflow_server, dossier):
-    down = replace(mlflow_server, tracking_uri="http://127.0.0.1:9")
-    for act in (
-        lambda: open_dossier(down, model="toy", run_key="a/b", facts={}),
-        lambda: replace(dossier, client=connect(down)).append(verdict()),
-    ):
+    uri = "http://127.0.0.1:9"
+    down = replace(dossier, tracking_uri=uri, client=connect(replace(mlflow_server, tracking_uri=uri)))
+    for act in (lambda: down.append(verdict()), lambda: down.record(event()), down.tags, lambda: down.tag({"a": "b"})):
         began = time.monotonic()
-        with pytest.raises(UnavailableError, match=r"MLflow failed while .*127\.0\.0\.1"):
+        with pytest.raises(UnavailableError, match=r"MLflow .*127\.0\.0\.1"):
             act()
         assert time.monotonic() - began < 15  # four on a free machine
-
-
-def test_evidence_never_goes_to_a_local_folder(mlflow_server, tmp_path):
-    local = replace(mlflow_server, tracking_uri=str(tmp_path / "mlruns"))
-    with pytest.raises(UnavailableError, match="not the address of an MLflow server"):
-        open_dossier(local, model="toy", run_key="a/b", facts={})
-    assert list(tmp_path.iterdir()) == []
+    assert dossier.records() == []

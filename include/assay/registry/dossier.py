@@ -21,7 +21,7 @@ from assay.registry.client import unavailable
 from assay.registry.images import head_tag, run_tags, tags_of
 from assay.registry.keys import Keyring
 from assay.registry.sealed import Sealed, check_chain, file_name
-from assay.registry.wire import get_file, get_files, put_file
+from assay.registry.wire import call, get_file, get_files, put_file
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -165,7 +165,7 @@ class Dossier:
         anchors = self.anchors.of(self.run_id)
         earlier = next((anchor for anchor in anchors if anchor.operation == event.operation), None)
         if earlier is not None:
-            return self._repeated(earlier)
+            return self._repeated(earlier, version)
         return self._add(
             anchors,
             lambda chain: event.after(chain[-1].digest if chain else None),
@@ -217,30 +217,37 @@ class Dossier:
                 earlier = next((each for each in anchors if operation and each.operation == operation), None)
                 if earlier is None:
                     continue
-                return self._repeated(earlier)  # type: ignore[return-value]  # only events name an operation
+                return self._repeated(earlier, version)  # type: ignore[return-value]  # only events name an operation
             fault_point(f"{record.kind}.anchored")
             self._show(record, number, candidate, version)
             fault_point(f"{record.kind}.tagged")
             return record
         raise UnavailableError(f"dossier {self.run_id}: {_TRIES} other writers came first; try again")
 
-    def _repeated(self, anchor: Anchor) -> Event:
+    def _repeated(self, anchor: Anchor, version: int | None) -> Event:
         """The event that stands at an anchor; whoever wrote it may have been killed before it was tagged."""
         records = self.records()
-        self.tag(run_tags(records))
         found = records[anchor.number - 1]
         assert isinstance(found, Event)
+        tags = run_tags(records)
+        self.tag(tags)
+        if version is not None:  # what the tags say by now, which a later record may have changed
+            self._tag_version(version, {key: tags[key] for key in tags_of(found)})
         return found
 
     def _show(self, record: Record, number: int, candidate: str | None, version: int | None) -> None:
         tags = tags_of(record)
         self.tag(tags | head_tag(number, record.digest))
-        with unavailable("tagging the candidate"):
-            if version is not None:
-                for key, value in tags.items():
-                    self.client.set_model_version_tag(self.model, str(version), key, value)
-            elif candidate is not None and tags:
-                self.client.set_logged_model_tags(candidate, tags)
+        if version is not None:
+            self._tag_version(version, tags)
+        elif candidate is not None and tags:
+            listed = [{"key": key, "value": value} for key, value in tags.items()]
+            call(self.tracking_uri, "PATCH", f"logged-models/{candidate}/tags", {"tags": listed})
+
+    def _tag_version(self, version: int, tags: Mapping[str, str]) -> None:
+        for key, value in tags.items():
+            body = {"name": self.model, "version": str(version), "key": key, "value": value}
+            call(self.tracking_uri, "POST", "model-versions/set-tag", body)
 
 
 def doubts(

@@ -1,19 +1,22 @@
-"""Files in MLflow's artifact store, over plain HTTP: one request each, which MLflow's client cannot promise.
+"""MLflow's artifact store and REST API over plain HTTP: one request each, where MLflow's client may send several.
 
 The gateway reads models with it too, so it imports nothing of MLflow.
 """
 
+import atexit
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import cache
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from assay.core import UnavailableError
 
-_ENDPOINT = "/api/2.0/mlflow-artifacts/artifacts/"
+_FILES = "/api/2.0/mlflow-artifacts/artifacts/"
+_REST = "/api/2.0/mlflow/"
 _TIMEOUT = httpx.Timeout(30, connect=5)
 _IDLE = httpx.Limits(keepalive_expiry=2)  # MLflow's server hangs up after five seconds
 _AT_ONCE = 4  # requests under way: more than a small server has workers gains nothing
@@ -42,7 +45,7 @@ def get_file(tracking_uri: str, path: str) -> bytes | None:
     UnavailableError
         When the server does not answer, or fails.
     """
-    answer = _send(tracking_uri, "GET", path)
+    answer = _send(tracking_uri, "GET", _FILES + quote(path))
     if answer.status_code == httpx.codes.NOT_FOUND:
         return None
     _expect_ok(tracking_uri, answer, path)
@@ -87,12 +90,28 @@ def put_file(tracking_uri: str, path: str, content: bytes) -> None:
     UnavailableError
         When the server does not answer, or does not take it.
     """
-    _expect_ok(tracking_uri, _send(tracking_uri, "PUT", path, content), path)
+    _expect_ok(tracking_uri, _send(tracking_uri, "PUT", _FILES + quote(path), content=content), path)
+
+
+def call(tracking_uri: str, method: str, path: str, body: Mapping[str, Any]) -> None:
+    """Change something through the REST API.
+
+    Parameters
+    ----------
+    path
+        Below the API's root, e.g. ``model-versions/set-tag``.
+
+    Raises
+    ------
+    UnavailableError
+        When the server does not answer, or does not do it.
+    """
+    _expect_ok(tracking_uri, _send(tracking_uri, method, _REST + quote(path), json=body), path)
 
 
 def _entries(tracking_uri: str, path: str) -> list[tuple[str, bool]]:
     """What is in a folder: each name, and whether it is a folder."""
-    answer = _send(tracking_uri, "GET", "", params={"path": path})
+    answer = _send(tracking_uri, "GET", _FILES.rstrip("/"), params={"path": path})
     _expect_ok(tracking_uri, answer, path)
     try:
         return [(str(each["path"]), bool(each["is_dir"])) for each in answer.json().get("files", [])]
@@ -100,18 +119,16 @@ def _entries(tracking_uri: str, path: str) -> list[tuple[str, bool]]:
         raise UnavailableError(f"MLflow at {tracking_uri} does not list {path}") from None
 
 
-def _send(
-    tracking_uri: str, method: str, path: str, content: bytes | None = None, params: dict[str, str] | None = None
-) -> httpx.Response:
+def _send(tracking_uri: str, method: str, path: str, **content: Any) -> httpx.Response:
     user = os.environ.get("MLFLOW_TRACKING_USERNAME")
     auth = httpx.BasicAuth(user, os.environ.get("MLFLOW_TRACKING_PASSWORD", "")) if user else None
-    url = (tracking_uri.rstrip("/") + _ENDPOINT + quote(path)).rstrip("/")
+    url = tracking_uri.rstrip("/") + path
     client = _client(os.getpid())
     try:
         try:
-            return client.request(method, url, content=content, params=params, auth=auth)
+            return client.request(method, url, auth=auth, **content)
         except httpx.RemoteProtocolError:  # the server had just closed the connection that was kept open
-            return client.request(method, url, content=content, params=params, auth=auth)
+            return client.request(method, url, auth=auth, **content)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         reason = str(error) or type(error).__name__
         raise UnavailableError(f"MLflow at {tracking_uri} does not answer: {reason}") from error
@@ -122,7 +139,9 @@ def _expect_ok(tracking_uri: str, answer: httpx.Response, path: str) -> None:
         raise UnavailableError(f"MLflow at {tracking_uri} answers {answer.status_code} for {path}")
 
 
-@lru_cache(maxsize=1)
+@cache
 def _client(_process: int) -> httpx.Client:
-    """Connections that are kept open; a forked child must not speak on its parent's."""
-    return httpx.Client(timeout=_TIMEOUT, limits=_IDLE)
+    """Connections that are kept open until the process ends; a forked child must not speak on its parent's."""
+    client = httpx.Client(timeout=_TIMEOUT, limits=_IDLE)
+    atexit.register(client.close)
+    return client
