@@ -1,6 +1,26 @@
 """A dossier by hand: every outcome, every kind of check, and reasons that try to be markup."""
 
-from assay.core import Check, Group, GroupMetrics, Judgement, Limit, Measured, Outcome, Stopwatch, Subject, bind, decide
+from datetime import UTC, datetime, timedelta
+
+from assay.core import (
+    Check,
+    Event,
+    Group,
+    GroupMetrics,
+    Judgement,
+    Limit,
+    Measured,
+    Outcome,
+    Stopwatch,
+    Subject,
+    bind,
+    decide,
+    sha256_bytes,
+    utc_now,
+)
+from assay.evidence.opening import archive
+from assay.evidence.waivers import propose, waiver_event
+from assay.policy import parse_policy
 
 HOSTILE = '<script>alert("x")</script><img src=http://evil.example/a.png onerror=alert(1)>'
 POLICY = b"""\
@@ -22,6 +42,54 @@ _MEN, _WOMEN = {"sex": "Male"}, {"sex": "Female"}
 
 def subject(policy_sha256, *, model="c" * 64):
     return Subject(model=model, policy_sha256=policy_sha256, snapshot="toy-0123456789abcdef", code_version="d" * 64)
+
+
+def begin(settings, key, model="toy"):
+    """A dossier with what comes before the gates, and what its verdicts are about."""
+    about = subject(sha256_bytes(POLICY))
+    dossier = archive(settings).open(model=model, run_key=f"retrain_{model}/{key}")
+    dossier.store("inputs/policy.yaml", POLICY)
+    facts = {
+        "run_key": f"retrain_{model}/{key}", "requester": "engineer", "reason": f"because {HOSTILE}", "seed": 7,
+        "risk_tier": "high", "policy_sha256": about.policy_sha256, "code_version": about.code_version,
+        "environment": {"numpy": "2.3.5"}, "files": {"inputs/policy.yaml": about.policy_sha256},
+    }  # fmt: skip
+    record(dossier, "request", facts)
+    taken = {"snapshot": about.snapshot, "rows": 48842, "source": "toy.csv", "table_version": 0}
+    record(dossier, "snapshot", taken)
+    return dossier, about
+
+
+def record(dossier, kind, facts, operation=None):
+    event = Event(event=kind, operation=operation or kind, by="retrain_toy/run", at=utc_now(), facts=facts)
+    return dossier.record(event)
+
+
+def trained(dossier, about):
+    facts = {
+        "candidate": "m-1", "path": "1/models/m-1/artifacts/model.onnx", "sha256": about.model, "seed": 7,
+        "training_rows": 34189, "holdout_rows": 14653,
+    }  # fmt: skip
+    return record(dossier, "training", facts, "training:1")
+
+
+def waive(dossier, verdict, check, *, expires=None, officer=None):
+    """Let a failing check go on; `officer` is the key of the second person."""
+    policy, today = parse_policy(POLICY, "policy"), datetime.now(UTC).date()
+    last = expires or today + timedelta(days=10)
+    waiver = propose(
+        policy, check=f"fairness/{check.name}/{check.attribute}", reason=f"few rows {HOSTILE}",
+        expires=last.isoformat(), owner="reviewer", today=min(today, last),
+    ).signed(dossier.keyring, "reviewer")  # fmt: skip
+    if officer:
+        waiver = waiver.signed(dossier.keyring, "officer", key=officer)
+    dossier.record(waiver_event(verdict, check, waiver, by="retrain_toy/run"))
+    return waiver
+
+
+def approved(role, who, reason="the gap is known"):
+    answer = {"role": role, "who": who, "at": "2026-01-06T09:30:00Z", "reason": reason}
+    return [Check(name="approval", outcome=Outcome.PASS, reason=f"approved as {role} by {who}", groups=[answer])]
 
 
 def contract():

@@ -39,7 +39,7 @@ def ask(app) -> None:
     client = TestClient(app)
     paths = (
         "/models", "/models/toy", "/models/toy.json", f"/dossiers/{_RUN}",
-        f"/dossiers/{_RUN}/verdicts/{_DIGEST}.json",
+        f"/dossiers/{_RUN}.json", f"/dossiers/{_RUN}/records/{_DIGEST}.json",
     )  # fmt: skip
     say("anonymous", *(client.get(path).status_code for path in paths))
     security = sys.modules["airflow.api_fastapi.core_api.security"]

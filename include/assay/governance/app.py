@@ -10,7 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException as AnyHTTPException
 
-from assay.core import Settings, UnavailableError, canonical_json
+from assay.core import Settings, UnavailableError, UserError, canonical_json
 from assay.evidence.opening import archive
 from assay.governance.dossier import dossier_page
 from assay.governance.models import ModelPage, list_models, model_page
@@ -25,8 +25,6 @@ Reader = Callable[[str], bool]
 RunId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 Model = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-
-_BROKEN = "This dossier is broken"
 
 
 def create_app(*, authorize: Callable[..., Any], settings: Settings | None = None) -> FastAPI:
@@ -46,6 +44,7 @@ def create_app(*, authorize: Callable[..., Any], settings: Settings | None = Non
     app.add_exception_handler(AnyHTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _no_such_page)
     app.add_exception_handler(UnavailableError, _unavailable)
+    app.add_exception_handler(UserError, _unavailable)  # no keys to check signatures with, say
     app.add_exception_handler(Exception, _broke)
     return app
 
@@ -56,26 +55,28 @@ def _router(authorize: Callable[..., Any], settings: Settings) -> APIRouter:
 
     # Plain functions: FastAPI runs them in threads, where MLflow's client may block and take its time to import.
 
+    @router.get("/dossiers/{run_id}.json")
+    def dossier_json(run_id: RunId, may_read: Annotated[Reader, may]) -> Response:
+        shown = dossier_page(_dossier(settings, run_id, may_read))
+        return JSONResponse(shown.to_dict(), 409 if shown.chain.doubts else 200, headers=HEADERS)
+
     @router.get("/dossiers/{run_id}")
     def dossier(request: Request, run_id: RunId, may_read: Annotated[Reader, may]) -> Response:
-        found = _dossier(settings, run_id, may_read)
-        try:
-            shown = dossier_page(found)
-        except EvidenceError as error:
-            return _html(request, "broken", 409, title=_BROKEN, dossier=found, reasons=error.reasons)
-        return _html(request, "dossier", page=shown)
+        shown = dossier_page(_dossier(settings, run_id, may_read))
+        broken = bool(shown.chain.doubts)
+        return _html(request, "broken" if broken else "dossier", 409 if broken else 200, page=shown)
 
-    @router.get("/dossiers/{run_id}/verdicts/{digest}.json")
-    def verdict(run_id: RunId, digest: Digest, may_read: Annotated[Reader, may]) -> Response:
+    @router.get("/dossiers/{run_id}/records/{digest}.json")
+    def record(run_id: RunId, digest: Digest, may_read: Annotated[Reader, may]) -> Response:
         found = _dossier(settings, run_id, may_read)
         try:
-            chain = found.verdicts()
+            chain = found.records()
         except EvidenceError as error:
-            raise HTTPException(409, f"{_BROKEN}: {'; '.join(error.reasons)}") from None
+            raise HTTPException(409, f"This dossier is broken: {'; '.join(error.reasons)}") from None
         for each in chain:
             if each.digest == digest:
                 return Response(canonical_json(each.to_dict()), media_type="application/json", headers=HEADERS)
-        raise HTTPException(404, "This dossier has no such verdict.")
+        raise HTTPException(404, "This dossier has no such record.")
 
     @router.get("/models")
     def models(request: Request, may_read: Annotated[Reader, may]) -> Response:

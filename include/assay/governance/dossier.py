@@ -1,64 +1,52 @@
 """What the page of one dossier shows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from datetime import UTC, date, datetime
+from typing import Any
 
-from assay.core import Check, GroupMetrics, UserError, Verdict, sha256_bytes
-from assay.governance.figures import Picture, Scale, picture, scale_of
-from assay.governance.words import GATES, TASKS
-from assay.policy import Policy, parse_policy
-from assay.registry.dossier import BEFORE_TRAINING, Dossier
-from assay.registry.summaries import Summary, summarise
+from assay.core import UserError, Verdict, sha256_bytes
+from assay.governance.chain import Chain
+from assay.governance.sections import Section, section
+from assay.governance.waived import Excuses, WaiverState
+from assay.governance.words import APPROVALS, GATES
+from assay.policy import TIERS, Policy, Tier, parse_policy
+from assay.registry.dossier import Dossier
 
-_POLICY = "policy.yaml"
-_SEVERITY = {"info": 0, "warning": 1, "critical": 2}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Family:
-    """Checks of one kind, drawn on one scale; those without a picture form a family without a scale."""
-
-    title: str
-    scale: Scale | None
-    rows: Sequence[tuple[Check, Picture | None]]
+_POLICY = "inputs/policy.yaml"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class GroupTable:
-    """Every metric of the groups that the same columns make."""
-
-    columns: Sequence[str]
-    metrics: Sequence[str]
-    groups: Sequence[GroupMetrics]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Section:
-    """One verdict on the page.
+class Answer:
+    """A person's answer, and what it was given for.
 
     Attributes
     ----------
-    anchors
-        Fragments that lead here: gate and task for a gate's latest verdict, ``gate-attempt`` for earlier ones.
-    elsewhere
-        Sentences about what this verdict was about, where the run is now about something else.
+    outcome, reason
+        Whether it counts, and what was said.
+    head, number
+        The record that was the dossier's last when the question was asked; None where nobody asked.
     """
 
-    verdict: Verdict
-    digest: str
-    anchors: Sequence[str]
-    elsewhere: Sequence[str]
-    families: Sequence[Family]
-    tables: Sequence[GroupTable]
+    role: str
+    who: str
+    at: str
+    outcome: str
+    reason: str
+    head: str | None
+    number: int | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DossierPage:
-    """One dossier, its chain checked.
+    """One dossier.
 
     Attributes
     ----------
+    chain
+        Its records, and what is wrong with them; the rest of the page comes from those that hold.
+    facts
+        Kind of event to the facts of the latest.
     policy
         The policy that was stored with the run; None when it cannot be shown.
     policy_doubt
@@ -67,10 +55,14 @@ class DossierPage:
         Gates of a retraining that have no verdict yet.
     """
 
-    summary: Summary
+    model: str
+    run_id: str
+    chain: Chain
+    facts: Mapping[str, Mapping[str, Any]]
     policy: Policy | None
     policy_doubt: str
     sections: Sequence[Section]
+    answers: Sequence[Answer]
     waiting: Sequence[str]
 
     @property
@@ -78,44 +70,56 @@ class DossierPage:
         """The section that counts for each gate."""
         return {section.verdict.gate: section for section in self.sections}
 
+    @property
+    def waived(self) -> list[tuple[Section, WaiverState]]:
+        """Every check of the verdicts that count which went on by a waiver."""
+        return [(each, line.waived) for each in self.latest.values() for line in each.waived if line.waived]
 
-def dossier_page(dossier: Dossier) -> DossierPage:
-    """Read a dossier for its page.
+    @property
+    def run_key(self) -> str:
+        """Names the orchestrator's run."""
+        return str(self.facts.get("request", {}).get("run_key", ""))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "model": self.model,
+            "dossier": self.run_id,
+            "holds": not self.chain.doubts,
+            "doubts": list(self.chain.doubts),
+            "records": [entry.to_dict() for entry in self.chain.entries],
+        }
+
+
+def dossier_page(dossier: Dossier, *, today: date | None = None) -> DossierPage:
+    """Read a dossier for its page, whether its chain holds or not.
 
     Raises
     ------
-    EvidenceError
-        When the chain is broken: then no verdict may be shown.
     UnavailableError
-        When MLflow does not answer.
+        When MLflow or the operations database does not answer.
     """
-    summary = summarise(dossier)
-    chain = dossier.verdicts()
-    policy, doubt = _policy(dossier, summary.facts.get("policy_sha256"))
-    last = {verdict.gate: position for position, verdict in enumerate(chain)}
+    chain = Chain.of(dossier)
+    facts = chain.facts
+    policy, doubt = _policy(dossier, facts.get("request", {}).get("policy_sha256"))
+    tier = _tier(facts, policy)
+    excuses = Excuses.recorded(chain.records, dossier.keyring, tier, today=today or datetime.now(UTC).date())
+    verdicts = [record for record in chain.records if isinstance(record, Verdict)]
+    last = {verdict.gate: position for position, verdict in enumerate(verdicts)}
+    subject = _subject(facts)
     return DossierPage(
-        summary=summary,
+        model=dossier.model,
+        run_id=dossier.run_id,
+        chain=chain,
+        facts=facts,
         policy=policy,
         policy_doubt=doubt,
         sections=[
-            section(verdict, latest=last[verdict.gate] == position, facts=summary.facts)
-            for position, verdict in enumerate(chain)
+            section(verdict, latest=last[verdict.gate] == position, subject=subject, excuses=excuses)
+            for position, verdict in enumerate(verdicts)
         ],
-        waiting=[gate for gate in GATES if gate not in last],
-    )
-
-
-def section(verdict: Verdict, *, latest: bool, facts: Mapping[str, str]) -> Section:
-    """Lay out one verdict: worst family first, and in each family the worst check first."""
-    gate = verdict.gate
-    anchors = [gate, TASKS.get(gate, gate)] if latest else [f"{gate}-{verdict.attempt}"]
-    return Section(
-        verdict=verdict,
-        digest=verdict.digest,
-        anchors=list(dict.fromkeys(anchors)),
-        elsewhere=list(_elsewhere(verdict, facts)),
-        families=_families(verdict.checks),
-        tables=_tables(verdict.groups),
+        answers=_answers(chain),
+        waiting=[gate for gate in _expected(tier) if gate not in last],
     )
 
 
@@ -131,50 +135,46 @@ def _policy(dossier: Dossier, recorded: str | None) -> tuple[Policy | None, str]
         return None, f"{doubt} The stored policy cannot be read by this version of Assay: {error}".strip()
 
 
-def _elsewhere(verdict: Verdict, facts: Mapping[str, str]) -> Iterator[str]:
-    now = {
-        "policy": (verdict.policy_sha256, facts.get("policy_sha256")),
-        "snapshot": (verdict.snapshot, facts.get("snapshot")),
-        "code version": (verdict.code_version, facts.get("code_version")),
-        "model": (verdict.model, facts.get("candidate_sha256")),
+def _tier(facts: Mapping[str, Mapping[str, Any]], policy: Policy | None) -> Tier | None:
+    recorded = facts.get("request", {}).get("risk_tier")
+    if recorded:
+        return TIERS.get(recorded)
+    return None if policy is None else policy.tier
+
+
+def _subject(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:
+    return {
+        "policy": facts.get("request", {}).get("policy_sha256"),
+        "snapshot": facts.get("snapshot", {}).get("snapshot"),
+        "code version": facts.get("request", {}).get("code_version"),
+        "model": facts.get("training", {}).get("sha256"),
     }
-    for part, (seen, wanted) in now.items():
-        untrained = part == "model" and seen is None and verdict.gate in BEFORE_TRAINING
-        if seen != wanted and not untrained:
-            yield f"Judged on another {part} than this run's present one: {seen or 'none'}, not {wanted or 'none'}."
 
 
-def _worst_first(check: Check) -> tuple[int, int]:
-    return -_SEVERITY[check.severity], -check.outcome.rank
+def _expected(tier: Tier | None) -> list[str]:
+    others = {gate for role, gate in APPROVALS.items() if tier is None or role not in tier.roles}
+    return [gate for gate in GATES if gate not in others or gate == "approval"]
 
 
-def _families(checks: Sequence[Check]) -> list[Family]:
-    kinds: dict[tuple[str | None, str | None], list[Check]] = {}
-    for check in checks:
-        kinds.setdefault((check.metric, check.compare), []).append(check)
-    drawn, plain = [], []
-    for (metric, compare), members in kinds.items():
-        scale = scale_of(members)
-        if scale is None:
-            plain += members
-        else:
-            title = " ".join(part.replace("_", " ") for part in (metric, compare) if part and part != "level")
-            drawn.append(_family(title, scale, members))
-    drawn.sort(key=lambda family: _worst_first(family.rows[0][0]))
-    return [*drawn, _family("", None, plain)] if plain else drawn
-
-
-def _family(title: str, scale: Scale | None, checks: Sequence[Check]) -> Family:
-    ordered = sorted(checks, key=_worst_first)
-    return Family(title=title, scale=scale, rows=[(check, picture(check, scale)) for check in ordered])
-
-
-def _tables(groups: Sequence[GroupMetrics]) -> list[GroupTable]:
-    tables = []
-    for columns, members in groupby(
-        sorted(groups, key=lambda g: (len(g.group), list(g.group))), lambda g: list(g.group)
-    ):
-        rows = list(members)
-        metrics = list(dict.fromkeys(name for row in rows for name in row.metrics))
-        tables.append(GroupTable(columns=columns, metrics=metrics, groups=rows))
-    return tables
+def _answers(chain: Chain) -> list[Answer]:
+    answers = []
+    asked: dict[str, str] = {}
+    for record in chain.records:
+        if record.kind == "approval_request" and not isinstance(record, Verdict):
+            asked[APPROVALS.get(record.facts["role"], "")] = record.facts["head"]
+        if isinstance(record, Verdict) and record.gate in APPROVALS.values():
+            said = record.checks[0] if record.checks else None
+            person = next(iter((said and said.groups) or [{}]), {})
+            head = asked.get(record.gate)
+            answers.append(
+                Answer(
+                    role=next(role for role, gate in APPROVALS.items() if gate == record.gate),
+                    who=person.get("who", ""),
+                    at=person.get("at") or record.started_at,
+                    outcome=str(record.outcome),
+                    reason=person.get("reason") or (said.reason if said else ""),
+                    head=head,
+                    number=None if head is None else chain.number_of(head),
+                )
+            )
+    return answers

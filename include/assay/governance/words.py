@@ -10,9 +10,13 @@ GATES = {
     "fairness": "Fairness",
     "robustness": "Robustness",
     "approval": "Approval",
+    "risk_approval": "Risk approval",
     "canary": "Canary",
 }
 """Every gate of a retraining in its order, and its heading."""
+
+APPROVALS = {"model_owner": "approval", "risk_officer": "risk_approval"}
+"""The gate at which each role answers."""
 
 TASKS = {
     "contract": "data_validation",
@@ -35,8 +39,8 @@ _SAID = {
 
 
 def heading(gate: str) -> str:
-    """A gate's name for people."""
-    return GATES.get(gate, gate.replace("_", " "))
+    """The name of a gate, or of a kind of event, for people."""
+    return GATES.get(gate, gate.replace("_", " ").capitalize())
 
 
 def number(value: float | None) -> str:

@@ -1,0 +1,80 @@
+"""What an event says, as a sentence."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from assay.core import Event
+
+Facts = Mapping[str, Any]
+
+
+def told(event: Event) -> str:
+    """An event as a sentence; empty for a kind that this version of Assay does not know.
+
+    Examples
+    --------
+    >>> told(Event(event="registration", operation="r", by="run", at="2026-01-05T10:00:00Z", facts={"version": 3}))
+    'Registered as version 3.'
+    """
+    try:
+        return _SENTENCES[event.event](event.facts) if event.event in _SENTENCES else ""
+    except (KeyError, TypeError, ValueError):  # another version of Assay wrote it: its facts are shown as they are
+        return ""
+
+
+def _request(facts: Facts) -> str:
+    return f"Asked for by {facts['requester'] or 'the schedule'}{_because(facts['reason'])}"
+
+
+def _snapshot(facts: Facts) -> str:
+    return f"Fixed the data as {facts['snapshot']}: {facts['rows']:,} rows of {facts['source']}."
+
+
+def _training(facts: Facts) -> str:
+    rows = f"{facts['training_rows']:,} rows, {facts['holdout_rows']:,} held out"
+    return f"Trained the candidate {facts['candidate']} with seed {facts['seed']} on {rows}."
+
+
+def _waiver(facts: Facts) -> str:
+    name = "/".join(filter(None, [facts["gate"], facts["waived_check"], facts["waived_attribute"]]))
+    return (
+        f"{name} went on by the waiver {facts['id']} of {facts['owner']}, until {facts['expires']}: {facts['reason']}"
+    )
+
+
+def _approval_request(facts: Facts) -> str:
+    return f"Asked the {facts['role'].replace('_', ' ')} about version {facts['version']}."
+
+
+def _rollout(facts: Facts) -> str:
+    return (
+        f"Version {facts['version']} moved from {facts['from_stage']} to {facts['to_stage']}{_because(facts['reason'])}"
+    )
+
+
+def _alias(facts: Facts) -> str:
+    before = "" if facts["previous"] is None else f", before it version {facts['previous']}"
+    now = "nothing" if facts["version"] is None else f"version {facts['version']}"
+    return f"@{facts['alias']} names {now}{before}."
+
+
+def _retirement(facts: Facts) -> str:
+    return f"Retired version {facts['version']}{_because(facts['reason'])}"
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else "."
+
+
+_SENTENCES: Mapping[str, Callable[[Facts], str]] = {
+    "request": _request,
+    "snapshot": _snapshot,
+    "training": _training,
+    "waiver": _waiver,
+    "registration": lambda facts: f"Registered as version {facts['version']}.",
+    "card": lambda facts: f"Wrote the model card of version {facts['version']}.",
+    "approval_request": _approval_request,
+    "rollout": _rollout,
+    "alias": _alias,
+    "retirement": _retirement,
+}
