@@ -153,6 +153,11 @@ def list_snapshots(root: str, model: str) -> list[Snapshot]:
     return sorted(found, key=lambda snapshot: snapshot.manifest["table_version"])
 
 
+def manifest_file(root: str, model: str, snapshot_id: str) -> Path:
+    """Where a snapshot's manifest is, or would be; its folder's parent is what the paths in it are relative to."""
+    return _manifest_path(_folder(root, model), snapshot_id)
+
+
 def _folder(root: str, model: str) -> Path:
     if "://" in root:
         raise problem("ASSAY_SNAPSHOTS", f"{root} is a URL; snapshots are kept in a folder", "give a local path")

@@ -1,0 +1,130 @@
+"""What MLflow shows of a version: an image of the dossier, and nothing else may be in it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from assay.evidence.verify.case import Case
+from assay.evidence.verify.report import Check, Finding, checked, counted, uncheckable
+from assay.registry.images import INCIDENT, OURS, candidate_tags, incident_tags, run_tags, version_tags
+from assay.registry.live import read_candidate, read_run
+from assay.rollout.incidents import Incidents
+
+
+def differing(expected: Mapping[str, str], live: Mapping[str, str]) -> dict[str, str]:
+    """What is wrong with each of some values that MLflow shows, in words.
+
+    Examples
+    --------
+    >>> differing({"a": "1", "b": "2"}, {"b": "3", "c": "4"})
+    {'a': "is missing, recorded '1'", 'b': "is '3', recorded '2'", 'c': "is '4', and was never recorded"}
+    """
+    wrong = {}
+    for key in sorted(expected.keys() | live.keys()):
+        if key not in live:
+            wrong[key] = f"is missing, recorded {expected[key]!r}"
+        elif key not in expected:
+            wrong[key] = f"is {live[key]!r}, and was never recorded"
+        elif live[key] != expected[key]:
+            wrong[key] = f"is {live[key]!r}, recorded {expected[key]!r}"
+    return wrong
+
+
+def ours(tags: Mapping[str, str]) -> dict[str, str]:
+    """Those tags that only Assay may set."""
+    return {key: value for key, value in tags.items() if key.startswith(OURS)}
+
+
+def check_version(case: Case) -> Check:
+    """Whether the registered version leads to the candidate and the run that it was made of."""
+    name = f"{case.model} version {case.version}"
+    if case.live is None:
+        return checked("version", "nothing", [Finding(path=name, message="is no longer in MLflow: it was deleted")])
+    training = case.training
+    if training is None:
+        return uncheckable("version", "training")
+    wanted = {
+        "source": f"models:/{training.facts['candidate']}",
+        "run_id": case.dossier.run_id,
+        "status": "READY",
+    }
+    live = {key: str(getattr(case.live, key)) for key in wanted}
+    wrong = differing(wanted, live)
+    return checked("version", ", ".join(wanted), [Finding(path=f"{name}: {k}", message=m) for k, m in wrong.items()])
+
+
+def check_tags(case: Case) -> Check:
+    """Whether run, candidate and version carry the tags that the chain gives, and no other of Assay's."""
+    if not case.whole:
+        return uncheckable("tags", "dossier")
+    found, count = [], 0
+    for where, expected, live in _tagged(case):
+        count += len(expected)
+        if live is None:
+            found.append(Finding(path=where, message="is no longer in MLflow: it was deleted"))
+            continue
+        wrong = differing(expected, ours(live))
+        found += [Finding(path=f"{where}: tag {key}", message=message) for key, message in wrong.items()]
+    return checked("tags", f"{counted(count, 'tag')} of run, candidate and version", found)
+
+
+def check_parameters(case: Case) -> Check:
+    """Whether run and candidate show the parameters and metrics that training recorded."""
+    training = case.training
+    if training is None:
+        return uncheckable("parameters", "training")
+    facts = training.facts
+    chosen = {**facts["parameters"], "seed": facts["seed"], "threshold": facts["threshold"]}
+    rows = {name: facts[name] for name in ("training_rows", "holdout_rows")}
+    measured = {"onnx_parity": facts["parity"], **rows}
+    run = read_run(case.dossier.client, case.dossier.run_id)
+    candidate = read_candidate(case.dossier.client, facts["candidate"])
+    shown: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = []
+    if run is not None:
+        shown.append((f"run {case.dossier.run_id}: parameter", chosen, run.parameters))
+        numbers = {name: float(value) for name, value in measured.items()}
+        shown.append((f"run {case.dossier.run_id}: metric", numbers, run.metrics))
+    if candidate is not None:
+        shown.append((f"candidate {facts['candidate']}: parameter", chosen | rows, candidate.parameters))
+    found = [
+        Finding(path=f"{where} {key}", message=message)
+        for where, expected, live in shown
+        for key, message in differing(_texts(expected), _texts(live)).items()
+    ]
+    return checked("parameters", counted(sum(len(each) for _, each, _ in shown), "value") + " shown by MLflow", found)
+
+
+def _tagged(case: Case) -> list[tuple[str, dict[str, str], Mapping[str, str] | None]]:
+    """Where tags are, those that there must be, and those that there are; None where the thing itself is gone."""
+    client, run_id, records = case.dossier.client, case.dossier.run_id, case.records
+    run = read_run(client, run_id)
+    tagged = [(f"run {run_id}", run_tags(records), None if run is None or run.deleted else run.tags)]
+    made = case.last("training")
+    if made is not None:
+        candidate = read_candidate(client, made.facts["candidate"])
+        live = None if candidate is None else candidate.tags
+        tagged.append((f"candidate {made.facts['candidate']}", candidate_tags(records), live))
+    if case.live is not None:
+        expected = version_tags(records, run_id, case.version) | _marked(case, case.live.tags.get(INCIDENT))
+        tagged.append((f"{case.model} version {case.version}", expected, case.live.tags))
+    return tagged
+
+
+def _marked(case: Case, mark: str | None) -> dict[str, str]:
+    """The mark of the version's open incidents, if it has one: the next audit sets it, so it may lag behind."""
+    if mark is None:
+        return {}
+    incidents = [each.id for each in Incidents(case.book.engine).open(case.model) if each.version == case.version]
+    known = {str(each) for each in incidents}
+    return {INCIDENT: mark} if set(mark.split(",")) <= known else incident_tags(incidents)
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    """As MLflow shows them, but for the many ways to write one number: a record's JSON knows one."""
+    return {key: _number(str(value)) for key, value in values.items()}
+
+
+def _number(text: str) -> str:
+    try:
+        return f"{float(text):.17g}"
+    except ValueError:
+        return text

@@ -1,0 +1,115 @@
+"""The data: manifest, files and content, each against the record."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from assay.core import UnavailableError, UserError, sha256_bytes
+from assay.evidence.verify.case import Case
+from assay.evidence.verify.report import Check, Finding, checked, counted, uncheckable
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being read, how much of it has been, and how much there is."""
+
+_CHUNK = 1 << 20
+_SHARED = ("rows", "content_sha256", "source", "source_sha256", "table_version")
+
+
+def check_snapshot(case: Case, progress: Progress) -> Check:
+    """Whether the data are those that were recorded, down to every cell."""
+    event = case.last("snapshot")
+    if event is None:
+        return uncheckable("snapshot", "snapshot")
+    from assay.data.snapshots import manifest_file
+
+    facts = event.facts
+    path = manifest_file(case.settings.snapshots, case.model, facts["snapshot"])
+    content = _read(path)
+    if content is None:
+        return checked("snapshot", "nothing", [Finding(path=str(path), message="is missing")])
+    found = []
+    if (digest := sha256_bytes(content)) != facts["manifest_sha256"]:
+        message = f"has SHA-256 {digest}, recorded {facts['manifest_sha256']}"
+        found.append(Finding(path=str(path), message=message))
+    manifest = _parsed(content)
+    if manifest is None:
+        return checked("snapshot", "its manifest", [*found, Finding(path=str(path), message="is not a manifest")])
+    recorded = {"id": facts["snapshot"], "model": case.model, **{name: facts[name] for name in _SHARED}}
+    found += [
+        Finding(path=f"{path}: {name}", message=f"says {manifest.get(name)!r}, recorded {value!r}")
+        for name, value in recorded.items()
+        if manifest.get(name) != value
+    ]
+    files = {path.parents[1] / each["path"]: each["sha256"] for each in manifest["files"]}
+    total = sum(file.stat().st_size for file in files if file.is_file())
+    found += _differing(files, total, progress)
+    found += _other_content(list(files), facts, progress)
+    rows = f"{facts['rows']:,} rows in {counted(len(files), 'file')} ({total / 1e6:,.1f} MB)"
+    return checked("snapshot", f"{rows}, the manifest and the content", found)
+
+
+def _differing(files: Mapping[Path, str], total: int, progress: Progress) -> list[Finding]:
+    found, done = [], 0
+    for file, expected in files.items():
+        if not file.is_file():
+            found.append(Finding(path=str(file), message="is missing"))
+            continue
+        digest = hashlib.sha256()
+        try:
+            with file.open("rb") as stream:
+                while chunk := stream.read(_CHUNK):
+                    digest.update(chunk)
+                    done += len(chunk)
+                    progress("bytes of the snapshot", done, total)
+        except OSError as error:
+            raise UnavailableError(f"{file}: cannot be read: {error.strerror}") from error
+        if digest.hexdigest() != expected:
+            message = f"has SHA-256 {digest.hexdigest()}, its manifest says {expected}"
+            found.append(Finding(path=str(file), message=message))
+    return found
+
+
+def _other_content(files: list[Path], facts: Mapping[str, Any], progress: Progress) -> list[Finding]:
+    """Whether the rows are those that were recorded, whatever files and manifest say."""
+    import pyarrow as pa
+
+    from assay.data.content import files_digest
+
+    if not files or not all(file.is_file() for file in files):
+        return []  # already told
+    place = str(files[0].parent)
+    done = 0
+
+    def read(rows: int) -> None:
+        nonlocal done
+        done += rows
+        progress("rows of the snapshot", done, int(facts["rows"]))
+
+    try:
+        digest = files_digest(files, read)
+    except (pa.ArrowException, OSError, UserError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        return [Finding(path=place, message=f"holds no table that can be read: {reason[:200]}")]
+    if digest == facts["content_sha256"]:
+        return []
+    return [Finding(path=place, message=f"holds rows with the digest {digest}, recorded {facts['content_sha256']}")]
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UnavailableError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _parsed(content: bytes) -> dict[str, Any] | None:
+    try:
+        manifest: dict[str, Any] = json.loads(content)
+        plain = all(isinstance(each["path"], str) and isinstance(each["sha256"], str) for each in manifest["files"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return manifest if plain else None
