@@ -68,6 +68,22 @@ def tag_version(dossier: Dossier, version: int, tags: Mapping[str, str]) -> None
             dossier.client.set_model_version_tag(dossier.model, str(version), key, value)
 
 
+def describe_version(dossier: Dossier, version: int, text: str, *, page: str) -> None:
+    """Set a version's description in MLflow: some Markdown, and a link to a file of the dossier's run.
+
+    Parameters
+    ----------
+    text
+        What it says.
+    page
+        The file's name among the run's artifacts.
+    """
+    with unavailable(f"describing version {version}"):
+        experiment = dossier.client.get_run(dossier.run_id).info.experiment_id
+        link = f"[Model card](#/experiments/{experiment}/runs/{dossier.run_id}/artifacts/{page})"
+        dossier.client.update_model_version(dossier.model, str(version), f"{text}\n\n{link}")
+
+
 def set_alias(dossier: Dossier, alias: str, version: int) -> int | None:
     """Publish an alias. The rollout's row is the truth; the alias is its image in MLflow.
 

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from assay.evidence.explain.importance import Effort, Explanation, rank_features
+from assay.evidence.explain.importance import rank_features
+from assay.evidence.explain.results import Effort, Explanation
 
 EFFORT = Effort(rows=2000, repeats=3, explained=150, grouped=60, pairs=10, background=100)
 MEASURES = {"auc_drop", "brier_rise", "mean_shapley"}

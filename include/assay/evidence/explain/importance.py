@@ -1,7 +1,6 @@
 """Global explanation of a model: how much each feature matters on the holdout, overall and by group."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from assay.core import Group, Measured
 from assay.evidence.explain.bands import half_widths
 from assay.evidence.explain.permutation import METRICS, permutation_losses
+from assay.evidence.explain.results import AUC_DROP, BRIER_RISE, MEAN_SHAPLEY, Effort, Explanation, Ranking
 from assay.evidence.explain.shapley import Columns, Floats, Score, Shapley, shapley
 
 if TYPE_CHECKING:
@@ -17,112 +17,6 @@ if TYPE_CHECKING:
 
 EVERYONE = ""
 """Name of the population of all rows."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Effort:
-    """How much is sampled: on eleven features about two million scored rows.
-
-    Attributes
-    ----------
-    rows
-        Most rows of the holdout whose features are permuted.
-    repeats
-        Permutations of each feature.
-    explained
-        Rows whose Shapley values are averaged overall; of a group at least `grouped`, if it has them.
-    pairs
-        Background rows that each explained row meets.
-    background
-        Most rows of the training data that stand for the average row.
-    """
-
-    rows: int = 20_000
-    repeats: int = 5
-    explained: int = 800
-    grouped: int = 200
-    pairs: int = 50
-    background: int = 1_000
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Ranking:
-    """One measure of every feature over one population.
-
-    Attributes
-    ----------
-    measure
-        ``auc_drop`` or ``brier_rise``: how much worse the metric is with the feature permuted.
-        ``mean_shapley``: mean of the Shapley values without their sign, in probability.
-    group
-        Column to value; empty for all rows.
-    rows
-        How many rows it was taken from.
-    features
-        Feature to what was measured; no interval where not one row's score depends on the feature.
-    absent
-        Why nothing was measured; empty when something was.
-    """
-
-    measure: str
-    group: Group
-    rows: int
-    features: Mapping[str, Measured]
-    absent: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Explanation:
-    """What a model's scores hang on.
-
-    Attributes
-    ----------
-    model
-        SHA-256 of the explained bytes.
-    snapshot
-        The data's id.
-    holdout
-        Rows of the holdout, of which rankings may have used a sample.
-    seed
-        Seed of every draw.
-    confidence
-        Level at which the intervals of all features of one ranking hold together.
-    effort
-        How much was sampled.
-    rankings
-        Overall first, then by group.
-    """
-
-    model: str
-    snapshot: str
-    holdout: int
-    seed: int
-    confidence: float
-    effort: Effort
-    rankings: Sequence[Ranking]
-
-    def to_dict(self) -> dict[str, Any]:
-        """The explanation as plain JSON values."""
-        plain = asdict(self)
-        for ranking in plain["rankings"]:
-            for measured in ranking["features"].values():
-                measured["interval"] = measured["interval"] and list(measured["interval"])
-        return {**plain, "rankings": list(plain["rankings"])}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Explanation":
-        """Read back what `to_dict` wrote.
-
-        Raises
-        ------
-        KeyError, TypeError
-            When `data` does not have the form of an explanation.
-        """
-        rankings = tuple(
-            Ranking(**{**raw, "features": {name: _measured(each) for name, each in raw["features"].items()}})
-            for raw in data["rankings"]
-        )
-        return cls(**{**data, "effort": Effort(**data["effort"]), "rankings": rankings})
 
 
 def explain(case: "Case", effort: Effort | None = None) -> Explanation:
@@ -218,8 +112,7 @@ def rank_features(
     return [*permuted, *shapley_rankings, *small]
 
 
-MEAN_SHAPLEY = "mean_shapley"
-_MEASURES = {"auc": "auc_drop", "brier": "brier_rise"}
+_MEASURES = {"auc": AUC_DROP, "brier": BRIER_RISE}
 
 
 def _permuted(
@@ -317,12 +210,3 @@ def _members(
 
 def _sample(random: np.random.Generator, rows: NDArray[np.intp], most: int) -> NDArray[np.intp]:
     return rows if len(rows) <= most else np.sort(random.choice(rows, most, replace=False))
-
-
-def _measured(raw: Mapping[str, Any]) -> Measured:
-    interval = raw["interval"]
-    return Measured(
-        estimate=raw["estimate"],
-        interval=None if interval is None else (interval[0], interval[1]),
-        support=raw["support"],
-    )

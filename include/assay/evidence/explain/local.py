@@ -89,7 +89,8 @@ def explain_row(case: "Case", row: Columns) -> LocalExplanation:
         When the snapshot does not have the features.
     """
     from assay.data.features import model_inputs
-    from assay.evidence.explain.importance import Effort, background_of
+    from assay.evidence.explain.importance import background_of
+    from assay.evidence.explain.results import Effort
 
     model = case.candidate
     observed = model_inputs(case.rows, model.inputs)

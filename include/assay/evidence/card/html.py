@@ -1,0 +1,101 @@
+"""A card as one HTML file: every value escaped, nothing loaded from anywhere."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from assay.evidence.card import forest, markdown, words
+from assay.evidence.card.parts import Card, Item
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def to_html(card: Card) -> str:
+    """Write a card as one HTML document that needs no network and prints."""
+    return _environment().get_template("card.html").render(card=card)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {
+        "style": Markup((_TEMPLATES / "card.css").read_text("utf-8")),  # noqa: S704 (our own file)
+        "kind": _kind,
+        "forest": forest,
+        "words": words,
+        "blanks": markdown.blanks,
+        "unstated": markdown.unstated,
+        "used_columns": markdown.used_columns,
+        "line_cells": markdown.line_cells,
+        "number_columns": markdown.NUMBER_COLUMNS,
+        "written": written,
+        "anchor": anchor,
+    }
+    return environment
+
+
+def anchor(title: str) -> str:
+    """The fragment of a heading.
+
+    Examples
+    --------
+    >>> anchor("Technical documentation (EU AI Act, Annex IV)")
+    'technical-documentation-eu-ai-act-annex-iv'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def written(text: str) -> Markup:
+    """What people wrote in Markdown, with its paragraphs, lists and emphasis; anything else as it stands.
+
+    Examples
+    --------
+    >>> str(written("- **What?** `x` _blank_"))
+    '<ul><li><strong>What?</strong> <code>x</code> <em class="blank">blank</em></li></ul>'
+    >>> str(written("<script>"))
+    '<p>&lt;script&gt;</p>'
+    """
+    blocks = [_block(block.strip("\n")) for block in re.split(r"\n\s*\n", text) if block.strip()]
+    return Markup("\n").join(blocks)
+
+
+def _block(block: str) -> Markup:
+    lines = block.splitlines()
+    if lines[0].startswith(("- ", "* ")):
+        entries = re.split(r"^[-*] +", block, flags=re.MULTILINE)[1:]
+        return Markup("<ul>{}</ul>").format(Markup("").join(Markup("<li>{}</li>").format(_inline(e)) for e in entries))
+    if lines[0].startswith(("|", "    ", "```")):
+        return Markup("<pre>{}</pre>").format(block)
+    heading = re.fullmatch(r"#+\s+(.*)", lines[0])
+    if heading and len(lines) == 1:
+        return Markup("<p><strong>{}</strong></p>").format(_inline(heading[1]))
+    return Markup("<p>{}</p>").format(_inline(block))
+
+
+# Each mark is looked for in text that is escaped already, so that what it holds cannot become markup.
+_MARKS = (
+    (re.compile(r"`([^`]+)`"), r"<code>\1</code>"),
+    (re.compile(r"\*\*([^*]+)\*\*"), r"<strong>\1</strong>"),
+    (re.compile(r"\b_blank_\b"), r'<em class="blank">blank</em>'),
+    (re.compile(r"(?<!\w)\*([^*\s][^*]*)\*(?!\w)"), r"<em>\1</em>"),
+)
+
+
+def _inline(text: str) -> Markup:
+    shown = str(escape(" ".join(text.split())))
+    for mark, element in _MARKS:
+        shown = mark.sub(element, shown)
+    return Markup(shown)  # noqa: S704 (escaped above)
+
+
+def _kind(item: Item) -> str:
+    return type(item).__name__.lower()
