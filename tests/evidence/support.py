@@ -13,3 +13,16 @@ def make_case(root, **parts):
     policy = folder.policy
     taken = create_snapshot(source=folder.source, data=policy.data, model=policy.model, root=str(root / "snapshots"))
     return Case(policy=policy, contract=folder.contract, snapshot=taken, seed=1), folder.train
+
+
+def point_at(monkeypatch, settings):
+    """Let the command line find an installation."""
+    for name, value in {
+        "ASSAY_HOME": settings.home,
+        "ASSAY_MODELS": settings.models,
+        "ASSAY_KEYS": settings.keys,
+        "ASSAY_SNAPSHOTS": settings.snapshots,
+        "ASSAY_OPERATIONS_DB": settings.operations_db,
+        "MLFLOW_TRACKING_URI": settings.tracking_uri,
+    }.items():
+        monkeypatch.setenv(name, str(value))

@@ -3,10 +3,12 @@
 import typer
 
 from assay.cli.demo import demo
+from assay.cli.dossier import app as dossier
 from assay.cli.errors import explained
 from assay.cli.gate import app as gate
 from assay.cli.keys import app as keys
 from assay.cli.new import new
+from assay.cli.policy import app as policy
 from assay.cli.rollback import rollback
 from assay.cli.schema import app as schema
 from assay.cli.serve import serve
@@ -23,8 +25,10 @@ app.command()(explained(new))
 app.add_typer(stack)
 app.command()(explained(serve))
 app.command()(rollback)
+app.add_typer(dossier, name="dossier")
 app.add_typer(gate, name="gate")
 app.add_typer(keys, name="keys")
+app.add_typer(policy, name="policy")
 app.add_typer(schema, name="schema")
 
 
