@@ -9,12 +9,15 @@ import typer
 from rich.console import Console
 
 from assay.cli.errors import explained
+from assay.cli.evidence import show, verify
 from assay.core import Settings
 
 if TYPE_CHECKING:
     from assay.evidence.replay import Replay, Replayed
 
 app = typer.Typer(no_args_is_help=True, help="Look into the evidence of a version, and put it to the test.")
+app.command()(show)
+app.command()(verify)
 
 Model = Annotated[str, typer.Argument(help="The registered model.")]
 Version = Annotated[int, typer.Argument(help="One of its versions.", min=1)]
