@@ -1,7 +1,6 @@
 """Candidates and versions on a real server: one of each, whatever breaks on the way."""
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,6 +11,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from tests.registry.children import program
 from tests.registry.support import (
     FailingClient,
     artifacts_of,
@@ -39,6 +39,7 @@ pytestmark = [
     pytest.mark.stack,
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),  # MLflow's own code
 ]
+META = "registered_model_meta"  # MLflow's client adds it to what it downloads by a model's name
 KILLED = Path(__file__).with_name("killed.py")
 
 
@@ -118,6 +119,20 @@ def test_mlflow_itself_can_score_with_the_model(mlflow_server, candidate):
         pd.DataFrame({"age": age[:, 0], "sector": sector}),
     ):
         assert loaded.predict(given)["probabilities"][:, 1] == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("uri", "added"), [("mlflow-artifacts:/{folder}", []), ("models:/{model_id}", [META])])
+def test_openssf_s_own_tool_verifies_what_mlflow_hands_out(mlflow_server, candidate, tmp_path, uri, added):
+    mlflow.set_tracking_uri(mlflow_server.tracking_uri)
+    place = uri.format(folder=candidate.folder, model_id=candidate.model_id)
+    folder = Path(mlflow.artifacts.download_artifacts(place, dst_path=str(tmp_path / "downloaded")))
+    public = tmp_path / "key.pub"
+    public.write_text(Keyring.open(mlflow_server.keys).model_public_keys[candidate.key])
+    verify = [sys.executable, "-m", "model_signing", "verify", "key", "--public_key", public]
+    ignored = [part for name in added for part in ("--ignore-paths", folder / name)]
+    command = [*verify, "--signature", folder / SIGNATURE, *ignored, folder]
+    verified = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (verified.returncode, verified.stdout.strip()) == (0, "Verification succeeded"), verified.stderr
 
 
 def test_another_training_of_the_same_run_is_another_candidate(mlflow_server, dossier, candidate):
@@ -293,11 +308,7 @@ def test_aliases_may_be_set_and_removed_again(mlflow_server, dossier, candidate)
 
 
 def test_a_process_killed_at_any_request_leaves_nothing_half_done(mlflow_server):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-W", "ignore", str(KILLED), mlflow_server.tracking_uri, str(mlflow_server.home)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    ended = json.loads(done.stdout.splitlines()[-1])
+    ended = json.loads(program(KILLED, mlflow_server).splitlines()[-1])
     assert {each["killed"] for each in ended} == {True}
     assert len(ended) > 4
     for each in ended:

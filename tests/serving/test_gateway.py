@@ -257,4 +257,6 @@ def test_it_loads_nothing_that_could_run_a_models_code():
     code = "import sys, assay.cli.serve, assay.serving.app; print(*{name.split('.')[0] for name in sys.modules})"
     loaded = subprocess.run([SERVE[0], "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "starlette" in loaded
-    assert not {"airflow", "mlflow", "sklearn", "skops", "joblib", "cloudpickle", "pandas"} & set(loaded)
+    assert not {"airflow", "mlflow", "sklearn", "skops", "joblib", "cloudpickle", "pandas", "model_signing"} & set(
+        loaded
+    )
