@@ -2,9 +2,11 @@
 
 import typer
 
+from assay.cli.card import card
 from assay.cli.demo import demo
 from assay.cli.dossier import app as dossier
 from assay.cli.errors import explained
+from assay.cli.explain import explain
 from assay.cli.gate import app as gate
 from assay.cli.keys import app as keys
 from assay.cli.new import new
@@ -25,6 +27,8 @@ app.command()(explained(new))
 app.add_typer(stack)
 app.command()(explained(serve))
 app.command()(rollback)
+app.command()(explain)
+app.command()(card)
 app.add_typer(dossier, name="dossier")
 app.add_typer(gate, name="gate")
 app.add_typer(keys, name="keys")
