@@ -33,7 +33,9 @@ STAND_IN = """
     if name.startswith("airflow-") and name != "airflow-api":
         if name != "airflow-scheduler" or not (home / "silent").exists():
             while True:
-                (home / (name + ".beat")).write_text(datetime.now(timezone.utc).isoformat())
+                draft = home / (name + ".draft")
+                draft.write_text(datetime.now(timezone.utc).isoformat())
+                draft.replace(home / (name + ".beat"))  # whole: a reader must not meet an empty file
                 time.sleep(0.05)
         time.sleep(300)
 
