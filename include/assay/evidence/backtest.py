@@ -144,9 +144,9 @@ def backtest(
     runs, changes = [], set[str]()
     for first in _begun(settings, model):
         progress(f"reading the dossier {first.dossier}")
-        run, changed = _run(archive(settings), first, new, progress)
-        runs.append(run)
-        changes |= changed
+        for run, changed in _runs(archive(settings), first, new, progress):
+            runs.append(run)
+            changes |= changed
     mend = "past models are judged as they were made"
     notes = [f"the new policy changes {', '.join(sorted(changes))}: {mend}"] if changes else []
     return Backtest(model=model, policy_sha256=sha256_bytes(content), runs=tuple(runs), notes=tuple(notes))
@@ -164,21 +164,26 @@ def _begun(settings: Settings, model: str) -> list[Anchor]:
     return found
 
 
-def _run(archive: "Archive", first: Anchor, new: Policy, progress: Progress) -> tuple[RunBacktest, set[str]]:
-    """One run under the new policy, and which parts of its own policy that no gate can judge are different."""
+def _runs(archive: "Archive", first: Anchor, new: Policy, progress: Progress) -> Iterator[tuple[RunBacktest, set[str]]]:
+    """One dossier's versions, or its stopped run, each with what the new policy changes that no gate can judge."""
     known = RunBacktest(dossier=first.dossier, run_key=first.dossier, at=first.at, version=None, gates=())
     try:
         found = Stored.of(archive, archive.load(first.dossier))
-        known = replace(known, run_key=str(found.request.facts["run_key"]), version=found.version)
+        known = replace(known, run_key=str(found.request.facts["run_key"]))
     except _LOST as error:
-        return replace(known, gates=tuple(unknown(gate, None, _why(error)) for gate in GATES)), set()
-    try:
-        old = parse_policy(found.file(stored.POLICY), stored.POLICY)
-    except _LOST as error:
-        verdicts = found.verdicts
-        return replace(known, gates=tuple(unknown(gate, verdicts.get(gate), _why(error)) for gate in GATES)), set()
-    past = _Past(archive=archive, found=found, old=old, new=new, progress=progress)
-    return replace(known, gates=tuple(past.gates())), _training_changes(old, new)
+        yield replace(known, gates=tuple(unknown(gate, None, _why(error)) for gate in GATES)), set()
+        return
+    versions: list[int | None] = [*found.versions] or [None]
+    for version in versions:
+        one = replace(found, version=version)
+        try:
+            old = parse_policy(one.file(stored.POLICY), stored.POLICY)
+        except _LOST as error:
+            gates = [unknown(gate, one.verdicts.get(gate), _why(error)) for gate in GATES]
+            yield replace(known, version=version, gates=tuple(gates)), set()
+            continue
+        past = _Past(archive=archive, found=one, old=old, new=new, progress=progress)
+        yield replace(known, version=version, gates=tuple(past.gates())), _training_changes(old, new)
 
 
 def _training_changes(old: Policy, new: Policy) -> set[str]:

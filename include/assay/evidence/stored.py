@@ -1,7 +1,7 @@
 """What a dossier's records name: the files, the data and the models that its verdicts were made from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from assay.core import Event, Record, UserError, Verdict, sha256_bytes, sha256_file
@@ -29,22 +29,26 @@ class Stored:
         The dossier.
     records
         Its chain, oldest first.
+    version
+        Which of the versions that it registered is meant; None for a run that was stopped before.
     """
 
     settings: "Settings"
     dossier: Dossier
     records: Sequence[Record] = field(repr=False)
+    version: int | None
 
     @classmethod
     def of(cls, archive: "Archive", dossier: Dossier) -> "Stored":
-        """Read a dossier's chain.
+        """Read a dossier's chain; the latest version is meant.
 
         Raises
         ------
         EvidenceError
             When a record was changed or is missing.
         """
-        return cls(settings=archive.settings, dossier=dossier, records=dossier.records())
+        found = cls(settings=archive.settings, dossier=dossier, records=dossier.records(), version=None)
+        return replace(found, version=max(found.versions, default=None))
 
     @classmethod
     def of_version(cls, archive: "Archive", model: str, version: int) -> "Stored":
@@ -57,10 +61,14 @@ class Stored:
         EvidenceError
             When the dossier that it names did not register it, or its chain is not whole.
         """
-        stored = cls.of(archive, archive.of_version(model, version))
-        if stored.dossier.model != model or stored.version != version:
-            raise EvidenceError([f"dossier {stored.dossier.run_id}: did not register {model} version {version}"])
-        return stored
+        found = cls.of(archive, archive.of_version(model, version))
+        if found.dossier.model != model or version not in found.versions:
+            raise EvidenceError([f"dossier {found.dossier.run_id}: did not register {model} version {version}"])
+        return replace(found, version=version)
+
+    def events(self, kind: str) -> list[Event]:
+        """The events of a kind, oldest first."""
+        return [record for record in self.records if isinstance(record, Event) and record.event == kind]
 
     def event(self, kind: str) -> Event:
         """The latest event of a kind.
@@ -70,7 +78,7 @@ class Stored:
         EvidenceError
             When there is none.
         """
-        found = [record for record in self.records if isinstance(record, Event) and record.event == kind]
+        found = self.events(kind)
         if not found:
             raise EvidenceError([f"{kind}: the dossier {self.dossier.run_id} records none"])
         return found[-1]
@@ -81,17 +89,16 @@ class Stored:
         return self.event("request")
 
     @property
-    def version(self) -> int | None:
-        """The version that the run registered; None when it was stopped before."""
-        found = [record for record in self.records if record.kind == "registration"]
-        return int(self.event("registration").facts["version"]) if found else None
+    def versions(self) -> list[int]:
+        """The versions that the run registered: one more where a repeated training made other bytes."""
+        return [int(each.facts["version"]) for each in self.events("registration")]
 
     @property
     def model(self) -> str | None:
-        """SHA-256 of the model that was registered, or else trained last; None when none was."""
-        kinds = {record.kind for record in self.records}
-        kind = next((each for each in ("registration", "training") if each in kinds), None)
-        return None if kind is None else str(self.event(kind).facts["sha256"])
+        """SHA-256 of the model that became the version, or else of the one trained last; None when none was."""
+        registered = [each for each in self.events("registration") if each.facts["version"] == self.version]
+        made = registered or self.events("training")
+        return str(made[-1].facts["sha256"]) if made else None
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
@@ -150,8 +157,7 @@ class Stored:
         """
         from assay.registry.artifacts import fetch_model
 
-        made = [each for each in self.records if isinstance(each, Event) and each.event == "training"]
-        paths = [each.facts["path"] for each in made if each.facts["sha256"] == self.model]
+        paths = [each.facts["path"] for each in self.events("training") if each.facts["sha256"] == self.model]
         if self.model is None or not paths:
             raise EvidenceError(["training: the dossier records none"])
         return fetch_model(self.settings, paths[-1], self.model)
