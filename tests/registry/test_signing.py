@@ -55,6 +55,10 @@ def signed_by(name):
         return {**FILES, SIGNATURE: (folder / SIGNATURE).read_bytes()}
 
 
+def signed(name="ours"):
+    return signed_by(name)
+
+
 def write(folder, files):
     for name, content in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -87,10 +91,6 @@ def test_the_tool_that_others_use_agrees(tmp_path):
     assert stock(folder, key("other")).returncode != 0
     (folder / "MLmodel").write_bytes(b"flavors: {}\r")
     assert stock(folder, key()).returncode != 0
-
-
-def signed(name="ours"):
-    return signed_by(name)
 
 
 @given(name=st.sampled_from(sorted(name for name in [*FILES, SIGNATURE] if name != "empty")), data=st.data())

@@ -2,8 +2,8 @@
 
 A folder is signed with the `model_signing` library, and its command line verifies what is made here.
 Checking is done here, on bytes in memory: the library checks whole folders on disk only and takes
-45 MB in a process that serves, where a signature and one file are enough. This reader takes less
-than the library does: one spelling of the bundle, one hash, no file that nobody signed.
+45 MB in a process that serves, where a signature and one file are enough. This reader accepts less
+than the library's: one spelling of the bundle, one hash, no file that nobody signed.
 """
 
 import base64
