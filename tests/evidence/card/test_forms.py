@@ -1,0 +1,148 @@
+"""Both forms show every value as it is, and nothing of it as markup."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.evidence.card.sample import facts
+from tests.governance.sample import HOSTILE
+
+from assay.core import Limit
+from assay.evidence.card import forest as pictures
+from assay.evidence.card.build import card
+from assay.evidence.card.forest import LEFT, RIGHT, forest
+from assay.evidence.card.html import to_html, written
+from assay.evidence.card.markdown import escaped, to_markdown
+from assay.evidence.card.parts import Figure, Line
+from assay.evidence.card.words import measured, number
+
+VOID = {"meta", "link", "br", "img", "hr", "input", "path", "circle", "rect"}
+
+
+class Reader(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.open, self.seen, self.loads, self.text, self.ids, self.targets = [], set(), [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+        given = dict(attrs)
+        self.loads += [
+            value for name, value in attrs if name in ("src", "action", "data", "srcset") or name[:2] == "on"
+        ]
+        self.targets += [given["href"]] if "href" in given else []
+        self.ids += [given["id"]] if "id" in given else []
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def read(page):
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    return reader
+
+
+def test_the_page_is_whole_and_loads_nothing():
+    page = to_html(card(facts()))
+    reader = read(page)
+    assert not reader.seen & {"script", "img", "iframe", "link", "object", "embed", "form"}
+    assert reader.loads == []
+    assert "url(" not in page
+    assert "@import" not in page
+    assert {target[1:] for target in reader.targets} <= set(reader.ids)
+    assert len(reader.ids) == len(set(reader.ids))
+
+
+def test_hostile_words_are_shown_as_words():
+    reader = read(to_html(card(facts())))
+    shown = "".join(reader.text)
+    assert shown.count(HOSTILE) >= 4  # the request, a check's reason, a group, the datasheet
+    text = to_markdown(card(facts()))
+    outside_quotes = "\n".join(line for line in text.splitlines() if not line.startswith(">"))
+    assert "<script>" not in outside_quotes
+    assert r"\<script\>" in outside_quotes
+
+
+def test_every_picture_has_its_table_behind_it():
+    page = to_html(card(facts()))
+    assert page.count('<svg class="forest"') == len(re.findall(r"<details><summary>Table: ", page)) > 4
+    for figure in re.findall(r"<figure>.*?</figure>", page, flags=re.DOTALL):
+        assert "<table>" in figure
+
+
+def test_markdown_tables_have_cells_for_every_column():
+    for block in re.split(r"\n\n", to_markdown(card(facts()))):
+        lines = [line for line in block.splitlines() if line.startswith("|")]
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) <= 1
+
+
+@given(st.text())
+def test_any_text_stays_on_one_markdown_line_and_reads_back(text):
+    shown = escaped(text)
+    assert "\n" not in shown
+    assert re.sub(r"\\([\\`*_{}\[\]()#+|<>!~$&])", r"\1", shown) == " ".join(text.split())
+
+
+@given(st.text(alphabet=st.sampled_from("ab<>&\"'`*_-#|\n \\/=")))
+def test_nothing_that_people_write_becomes_markup_of_their_own(text):
+    reader = Reader()
+    reader.feed(str(written(text)))
+    assert reader.open == []
+    assert reader.seen <= {"p", "ul", "li", "pre", "strong", "em", "code"}
+    assert reader.loads == []
+
+
+finite = st.floats(-1e6, 1e6)
+lines = st.builds(
+    lambda estimate, width, low, high: Line(
+        name="x", estimate=estimate, interval=None if width is None else (estimate - width, estimate + width), n=1,
+        source="s", limit=None if low is None and high is None else Limit(min=low, max=high),
+    ),
+    finite, st.none() | st.floats(0, 1e3), st.none() | finite, st.none() | finite,
+)  # fmt: skip
+
+
+@given(st.lists(lines, max_size=6), st.none() | finite)
+def test_a_picture_stays_inside_its_frame_and_in_order(drawn, anchor):
+    picture = forest(Figure(caption="c", lines=drawn, level="", anchor=anchor))
+    assert (picture is None) == (not any(line.interval for line in drawn))
+    if picture is None:
+        return
+    for mark in picture.marks:
+        xs = [mark.estimate, *(mark.interval or ()), *(mark.allowed or ()), *mark.limits]
+        assert all(LEFT <= x <= RIGHT for x in xs)
+        if mark.interval:
+            assert mark.interval[0] <= mark.estimate <= mark.interval[1]
+    assert len(picture.ticks) <= 12
+
+
+def test_a_long_name_is_cut_where_the_scale_begins():
+    long = Line(name="n" * 99, estimate=0.5, interval=(0.4, 0.6), n=1, source="s")
+    (mark,) = forest(Figure(caption="c", lines=[long], level="")).marks
+    assert len(mark.name) == pictures._NAME
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "-"), (float("nan"), "-"), (0.0, "0"), (-0.0, "0"), (-1.5, "\N{MINUS SIGN}1.5"), (48842.0, "48,842")],
+)
+def test_numbers(value, shown):
+    assert number(value) == shown
+
+
+@given(finite, st.floats(1e-6, 1e3))
+def test_rounding_moves_an_end_by_less_than_a_hundredth_of_the_interval(value, width):
+    bounds = (value - width / 2, value + width / 2)
+    shown = measured(value, bounds)[1].replace(",", "").replace("\N{MINUS SIGN}", "-")
+    for end, text in zip(bounds, shown.split(" to "), strict=True):
+        assert abs(float(text) - end) <= 0.0051 * (bounds[1] - bounds[0]) + 1e-9
