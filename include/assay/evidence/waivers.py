@@ -20,6 +20,7 @@ from assay.core import (
     utc_now,
 )
 from assay.policy import Policy, Tier
+from assay.registry.dossier import EvidenceError
 from assay.registry.keys import PLATFORM, Keyring, Signature
 
 if TYPE_CHECKING:
@@ -126,17 +127,26 @@ class Waiver:
         seq
             The anchor up to which its signatures must have been made: a key that was rotated out later counts.
         """
-        reasons = []
-        if date.fromisoformat(self.expires) < today:
-            reasons.append(f"expired on {self.expires}")
-        longest = date.fromisoformat(self.made_at[:10]) + timedelta(days=tier.waiver_days)
-        if date.fromisoformat(self.expires) > longest:
-            reasons.append(f"runs until {self.expires}, longer than the {tier.waiver_days} days of its risk tier")
+        reasons = self._wrong_dates(tier, today)
         for each in self.signatures:
             signature = Signature(key=each.key, value=each.value)
             wrong = keyring.doubt(self._message(each.name, each.at), signature, seq=seq)
             reasons += [f"{each.name}'s signature: {wrong}"] if wrong else []
         return reasons + self._missing_people(keyring, tier)
+
+    def _wrong_dates(self, tier: Tier, today: date) -> list[str]:
+        try:
+            made, last = date.fromisoformat(self.made_at[:10]), date.fromisoformat(self.expires)
+        except ValueError:
+            return [f"names no dates: made at {self.made_at!r}, expires {self.expires!r}"]
+        reasons = []
+        if last < today:
+            reasons.append(f"expired on {self.expires}")
+        if made > today + timedelta(days=1):  # clocks may differ, but not by so much; else it would last longer
+            reasons.append(f"is dated in the future, at {self.made_at}")
+        if last > made + timedelta(days=tier.waiver_days):
+            reasons.append(f"runs until {self.expires}, longer than the {tier.waiver_days} days of its risk tier")
+        return reasons
 
     def _missing_people(self, keyring: Keyring, tier: Tier) -> list[str]:
         """From the second person on a signature counts only by that person's own key."""
@@ -174,8 +184,8 @@ def propose(policy: Policy, *, check: str, reason: str, expires: str, owner: str
     """
     problems = []
     gate, _, rest = check.partition("/")
-    name, _, attribute = rest.partition("/")
-    if gate not in WAIVABLE or not name:
+    name, slash, attribute = rest.partition("/")
+    if gate not in WAIVABLE or not name or (slash and not attribute):  # an empty attribute would mean any
         mend = f"GATE/CHECK or GATE/CHECK/ATTRIBUTE, with a gate of {', '.join(WAIVABLE)}"
         problems.append(Problem(path="--check", message=f"{check!r} names no check", mend=mend))
     if not reason.strip():
@@ -258,13 +268,27 @@ def waived(
 
 
 def stored_waivers(engine: "Engine", model: str) -> list[Waiver]:
-    """Every waiver of a model with the signatures that it has by now, oldest first."""
+    """Every waiver of a model with the signatures that it has by now, oldest first.
+
+    Raises
+    ------
+    EvidenceError
+        When the table holds something that is no waiver, or one of another model: the signatures under
+        that are true, and it must not count here.
+    """
     from assay.rollout.waivers import Waivers
 
-    return [
-        Waiver.from_dict({**json.loads(document), "signatures": [json.loads(each) for each in signatures]})
-        for document, signatures in Waivers(engine).of(model)
-    ]
+    found = []
+    for document, signatures in Waivers(engine).of(model):
+        try:
+            waiver = Waiver.from_dict({**json.loads(document), "signatures": list(map(json.loads, signatures))})
+            belongs = waiver.model == model
+        except (ValueError, TypeError, KeyError):
+            belongs = False
+        if not belongs:
+            raise EvidenceError([f"waivers: the operations database holds one for {model} that is not what was signed"])
+        found.append(waiver)
+    return found
 
 
 def _wrong_date(expires: str, tier: Tier, today: date) -> list[Problem]:
