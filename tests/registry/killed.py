@@ -7,11 +7,12 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx
+import mlflow.onnx
+import onnxruntime
 import requests
-from tests.registry.children import run
+from tests.registry.children import run, unpacked
 from tests.registry.support import candidate_of, fresh_name, verdict
 
 from assay.core import Settings
@@ -20,6 +21,7 @@ from assay.registry.candidates import log_candidate
 from assay.registry.images import version_tags
 from assay.registry.versions import register
 
+USED = (mlflow.onnx, onnxruntime)  # imported here, so that no child has to
 KILLED = 77
 STEP = 9  # each kind of request is met in some run, and it stays quick
 
@@ -52,12 +54,7 @@ def die_at(request: int) -> None:
 
 
 def main() -> None:
-    uri, home = sys.argv[1:]
-    settings = Settings(
-        home=Path(home), models=Path(home), keys=Path(home) / "keys", snapshots=home, tracking_uri=uri,
-        operations_db=f"sqlite:///{home}/operations.db", gateway_url="", gateway_token="",
-    )  # fmt: skip
-    work(settings, fresh_name())  # loads what is loaded on first use
+    settings = unpacked(sys.argv[1])
     ended = []
     request = 1
     while True:

@@ -1,9 +1,6 @@
 """The chain on a real server: what is written can be read, once, in one order, whatever breaks on the way."""
 
 import json
-import os
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.registry.children import program
 from tests.registry.support import (
     SUBJECT,
     artifacts_of,
@@ -214,11 +212,7 @@ def test_threads_that_write_to_one_dossier_lose_and_double_nothing(dossier):
 
 
 def test_processes_that_write_to_one_dossier_lose_and_double_nothing(mlflow_server, dossier):
-    given = [mlflow_server.tracking_uri, mlflow_server.home, mlflow_server.operations_db, dossier.run_id]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-W", "ignore", str(WRITERS), *map(str, given)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    program(WRITERS, mlflow_server, dossier.run_id)
     assert_all_written(dossier)
 
 
