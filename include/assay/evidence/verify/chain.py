@@ -102,6 +102,9 @@ def check_moves(case: Case) -> tuple[Check, list[str]]:
             continue
         made = {**asdict(move), "evidence_sha256": sha256_json(move.evidence), "moved_at": move.at}
         found += _differing(path, event.facts, made, (*_TOLD, "evidence_sha256", "moved_at"))
+        head = move.evidence.get("head")
+        if head is not None and head not in {record.digest for record in case.records}:
+            found.append(Finding(path=f"{path}: head", message=f"is {head}, which no record has"))
     training = case.training
     if row is not None and training is not None:
         wanted = {"version": case.version, "digest": training.facts["sha256"], "path": training.facts["path"]}

@@ -1,0 +1,112 @@
+"""A registered version whose dossier holds a record of every kind, and ways to change one thing behind its back."""
+
+import json
+import sqlite3
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from tests.pipeline.support import CHAIN, POLICY, approve, gateway, make_folder, make_run, walk
+
+from assay.core import sha256_bytes
+from assay.evidence.opening import archive, rollouts
+from assay.evidence.waivers import propose
+from assay.pipeline import promotion
+from assay.rollout.waivers import Waivers
+
+STRICT = {"performance": {"draws": 100, "checks": [{"metric": "auc", "min": 0.999}]}}
+
+
+def make_whole(settings, root):
+    """A run with a waived verdict, an approved version, its card, and a canary that has just begun."""
+    run = make_run(settings, make_folder(root, gates={**POLICY["gates"], **STRICT}), pinned=False)
+    model = run.folder.policy.model
+    walk(run, *CHAIN[:3])
+    _waive(run, "performance/auc")
+    walk(run, *CHAIN[3:])
+    run.dossier.store("card/model_card.md", b"# A card")
+    run.record("card", "card:1", {"version": 1, "files": {"card/model_card.md": sha256_bytes(b"# A card")}})
+    approve(replace(run))
+    with gateway(settings, model) as (reached, _):
+        promotion.begin(replace(run, settings=reached))
+    return replace(run)
+
+
+def _waive(run, check):
+    policy, today = run.folder.policy, datetime.now(UTC).date()
+    expires = (today + timedelta(days=5)).isoformat()
+    made = propose(policy, check=check, reason="known", owner="reviewer", today=today, expires=expires)
+    made = made.signed(archive(run.settings).keyring, "reviewer")
+    book = Waivers(rollouts(run.settings).engine)
+    book.add(made.id, policy.model, json.dumps(made.document()))
+    for each in made.to_dict()["signatures"]:
+        book.sign(made.id, json.dumps(each))
+
+
+@contextmanager
+def changed(file, how):
+    """A file's content as `how` makes it."""
+    whole = file.read_bytes()
+    file.write_bytes(how(whole))
+    try:
+        yield
+    finally:
+        file.write_bytes(whole)
+
+
+@contextmanager
+def added(file, content=b"{}"):
+    """A file that nobody recorded."""
+    file.write_bytes(content)
+    try:
+        yield
+    finally:
+        file.unlink()
+
+
+@contextmanager
+def missing(file):
+    """A file that is gone."""
+    whole = file.read_bytes()
+    file.unlink()
+    try:
+        yield
+    finally:
+        file.write_bytes(whole)
+
+
+def flipped(content, place):
+    """The content with one bit of the byte at `place` turned."""
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+@contextmanager
+def rewritten(database, statement, *values):
+    """An SQLite database after a statement by hand, its triggers out of the way; as it was when the block ends."""
+    connection = sqlite3.connect(database, isolation_level=None)
+    whole = list(_dump(connection, statement))
+    triggers = [row[0] for row in connection.execute("SELECT sql FROM sqlite_master WHERE type = 'trigger'")]
+    names = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")]
+    for name in names:
+        connection.execute(f"DROP TRIGGER {name}")
+    touched = connection.execute(statement, values).rowcount
+    assert touched > 0, statement
+    try:
+        yield
+    finally:
+        table = _table(statement)
+        connection.execute(f"DELETE FROM {table}")
+        marks = ", ".join("?" * len(whole[0]))
+        connection.executemany(f"INSERT INTO {table} VALUES ({marks})", whole)
+        for trigger in triggers:
+            connection.execute(trigger)
+        connection.close()
+
+
+def _table(statement):
+    words = statement.split()
+    return words[1] if words[0] == "UPDATE" else words[2]
+
+
+def _dump(connection, statement):
+    return connection.execute(f"SELECT * FROM {_table(statement)}").fetchall()
