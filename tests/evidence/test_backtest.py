@@ -13,6 +13,7 @@ from assay.evidence.backtest import backtest
 from assay.evidence.judging import GATES, judge_gate
 from assay.evidence.opening import archive, rollouts
 from assay.evidence.rejudge import judge
+from assay.evidence.waivers import Waiver, waiver_event
 from assay.pipeline.run import GateFailed
 from assay.policy import Rollout, load_folder
 from assay.rollout.anchors import AnchorTable
@@ -75,6 +76,47 @@ def test_the_own_policy_gives_the_past_itself(past):
     assert (one.was, one.would) == (Outcome.PASS, Outcome.PASS)
     assert outcomes(found)[0] == dict.fromkeys(GATES, (Outcome.PASS, Outcome.PASS, "stored"))
     assert (other.run_key, other.version) == (first.run_key + "second", None)
+
+
+def test_who_would_be_let_through_is_told_for_each_run(past):
+    first, _ = past
+
+    def ways(found):
+        return [(run.was_let_through, run.would_be_let_through) for run in found.runs]
+
+    assert ways(look(first)) == [(True, True), (False, True)]
+    assert ways(look(first, {"performance": STRICT})) == [(True, False), (False, False)]
+
+
+def test_an_inconclusive_that_goes_to_a_person_is_let_through(settings, tmp_path):
+    doubtful = {**POLICY["gates"]["fairness"], "min_group_size": 100_000}
+    reviewed = {**POLICY["gates"], "fairness": {**doubtful, "on_inconclusive": "review"}}
+    run = make_run(settings, make_folder(tmp_path, gates=reviewed))
+    walk(run)
+    (same,) = look(run).runs
+    assert (same.was, same.would) == (Outcome.INCONCLUSIVE, Outcome.INCONCLUSIVE)
+    assert (same.was_let_through, same.would_be_let_through) == (True, True)
+    (blocked,) = look(run, {"fairness": doubtful}).runs
+    assert (blocked.would, blocked.would_be_let_through) == (Outcome.INCONCLUSIVE, False)
+
+
+def test_what_a_waiver_of_the_time_covers_is_let_through(settings, tmp_path):
+    run = make_run(settings, make_folder(tmp_path, gates={**POLICY["gates"], "performance": STRICT}))
+    walk(run, *CHAIN[:3])
+    with pytest.raises(GateFailed):
+        walk(run, "performance_gate")
+    dossier = replace(run).dossier
+    verdict = dossier.verdicts()[-1]
+    waiver = Waiver(
+        model=run.folder.policy.model, gate="performance", check="auc", attribute=None, reason="a pilot",
+        owner="reviewer", made_at="2026-01-01T00:00:00Z", expires="2026-02-01",
+    )  # fmt: skip
+    dossier.record(waiver_event(verdict, verdict.checks[0], waiver, by=run.run_key))
+    performance = look(run).runs[0].gates[1]
+    assert (performance.would, performance.lets_through) == (Outcome.FAIL, True)
+    both = {"draws": 100, "checks": [{"metric": "auc", "min": 0.999}, {"metric": "brier", "max": 0.001}]}
+    performance = look(run, {"performance": both}).runs[0].gates[1]
+    assert (performance.would, performance.lets_through) == (Outcome.FAIL, False)
 
 
 def test_a_limit_is_tried_on_stored_numbers_alone(past, monkeypatch):
@@ -167,6 +209,7 @@ def test_what_no_past_model_can_show_is_unknown_and_never_a_pass(past, changed, 
     found = look(first, {"fairness": fairness}, data={**POLICY["data"], **changed})
     for run in found.runs:
         assert run.would == "UNKNOWN"
+        assert run.would_be_let_through is None
         assert run.gates[0].would is Outcome.PASS
         assert (run.gates[2].would, run.gates[2].source) == ("UNKNOWN", "unknown")
         assert told in run.gates[2].reason
@@ -213,7 +256,8 @@ def test_data_or_evidence_that_are_gone_leave_the_past_unknown(settings, tmp_pat
 
     (settings.home / "artifacts").rglob(f"{run.dossier.run_id}/artifacts/dossier/0001-*").__next__().unlink()
     (lost,) = look(run).runs
-    assert (lost.would, lost.version, len(lost.gates)) == ("UNKNOWN", None, 4)
+    assert (lost.was, lost.would, lost.version, len(lost.gates)) == (None, "UNKNOWN", None, 4)
+    assert (lost.was_let_through, lost.would_be_let_through) == (None, None)
     assert {gate.source for gate in lost.gates} == {"unknown"}
     assert "is missing" in lost.gates[0].reason
 

@@ -11,13 +11,14 @@ from rich.table import Table
 from rich.text import Text
 
 from assay.cli.errors import explained
-from assay.core import Outcome, Settings, problem
+from assay.core import Settings, problem
 
 if TYPE_CHECKING:
     from assay.evidence.backtested import Backtest, GateBacktest, RunBacktest
 
 app = typer.Typer(no_args_is_help=True, help="Try a policy before it governs anything.")
 
+_WAYS = {True: "let through", False: "stopped", None: "UNKNOWN"}
 _COLOURS = {"PASS": "green", "INCONCLUSIVE": "yellow", "UNKNOWN": "yellow", "FAIL": "red", "ERROR": "magenta"}
 
 
@@ -64,8 +65,9 @@ def backtest(
 def _table(found: "Backtest") -> Table:
     table = Table("run", "gate", "was", "would be", "from", "what decides", title=f"{found.model} under the new policy")
     for run in found.runs:
-        name = f"stopped run {run.run_key}" if run.version is None else f"version {run.version}"
-        table.add_row(name, "all", _outcome(run.was), _outcome(run.would), "", "")
+        name = f"run {run.run_key}" if run.version is None else f"version {run.version}"
+        was, would = run.was_let_through, run.would_be_let_through
+        table.add_row(name, "", Text(_WAYS[was]), Text(_WAYS[would], style="bold" if was != would else ""), "", "")
         for gate in run.gates:
             table.add_row(
                 "",
@@ -95,7 +97,7 @@ def _summary(found: "Backtest") -> str:
 
 
 def _change(run: "RunBacktest") -> str:
-    if not isinstance(run.would, Outcome):
+    was, would = run.was_let_through, run.would_be_let_through
+    if was is None or would is None:
         return "unknown"
-    passed, passes = run.was is Outcome.PASS, run.would is Outcome.PASS
-    return "as before" if passed == passes else "newly let through" if passes else "newly stopped"
+    return "as before" if was == would else "newly let through" if would else "newly stopped"

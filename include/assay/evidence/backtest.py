@@ -6,13 +6,25 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from assay.core import Anchor, AssayError, Settings, Subject, UserError, Verdict, did_you_mean, problem, sha256_bytes
+from assay.core import (
+    Anchor,
+    AssayError,
+    Outcome,
+    Settings,
+    Subject,
+    UserError,
+    Verdict,
+    did_you_mean,
+    problem,
+    sha256_bytes,
+)
 from assay.evidence import stored
-from assay.evidence.backtested import Backtest, GateBacktest, RunBacktest, told, unknown
+from assay.evidence.backtested import Backtest, GateBacktest, RunBacktest, Source, told, unknown
 from assay.evidence.judging import GATES, Case
 from assay.evidence.rejudge import Progress, judge
 from assay.evidence.restate import restate
 from assay.evidence.stored import Stored, rival
+from assay.evidence.waivers import Waiver, cover
 from assay.policy import Policy, parse_policy
 from assay.registry.artifacts import MissingError, TamperedError
 from assay.registry.dossier import EvidenceError
@@ -45,7 +57,7 @@ class _Past:
             same_rows = verdict is not None and not _other_rows(gate, self.old, self.new)
             held = restate(verdict, self.old, self.new) if verdict is not None and same_rows else None
             if verdict is not None and held is not None:
-                yield told(gate, verdict, replace(verdict, outcome=held.outcome, checks=held.checks), "stored")
+                yield self._told(verdict, replace(verdict, outcome=held.outcome, checks=held.checks), "stored")
             else:
                 yield self._measured(gate, verdict)
 
@@ -55,9 +67,15 @@ class _Past:
             return unknown(gate, verdict, lost)
         self.progress(f"measuring {gate} of {self.found.request.facts['run_key']} again")
         try:
-            return told(gate, verdict, self._judged(gate, verdict), "replayed")
+            return self._told(verdict, self._judged(gate, verdict), "replayed")
         except _LOST as error:
             return unknown(gate, verdict, _why(error))
+
+    def _told(self, verdict: Verdict | None, would: Verdict, source: Source) -> GateBacktest:
+        part = dict(self.new.gates).get(would.gate)
+        excused = would.outcome is Outcome.INCONCLUSIVE and part is not None and part.on_inconclusive == "review"
+        covered = cover(would, [Waiver.from_dict(each.facts) for each in self.found.events("waiver")]) is not None
+        return told(verdict, would, source, lets_through=would.outcome is Outcome.PASS or excused or covered)
 
     def _lost(self, gate: str) -> str:
         """Why a gate cannot be measured for this run under the new policy; empty when it can."""

@@ -1,6 +1,7 @@
 """What a backtest finds: past verdicts beside those that another policy would have given."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -24,6 +25,9 @@ class GateBacktest:
         The outcome under the new policy; ``UNKNOWN`` where it cannot be told, which is never a pass.
     source
         Whether the numbers are those in the dossier, were measured again, or are not to be had.
+    lets_through
+        Whether the run would go on: also an INCONCLUSIVE that the new policy sends to a person does, and
+        what the waivers of the time cover. None where it cannot be told.
     reason
         Why it is unknown; else empty.
     deciding
@@ -34,6 +38,7 @@ class GateBacktest:
     was: Outcome | None
     would: Would
     source: Source
+    lets_through: bool | None
     reason: str
     deciding: tuple[str, ...]
 
@@ -61,9 +66,23 @@ class RunBacktest:
     gates: tuple[GateBacktest, ...]
 
     @property
-    def was(self) -> Outcome:
-        """The worst of what the gates said."""
-        return worst(gate.was for gate in self.gates if gate.was is not None)
+    def was(self) -> Outcome | None:
+        """The worst of what the gates said; None where that is not to be had."""
+        said = [gate.was for gate in self.gates if gate.was is not None]
+        return worst(said) if said else None
+
+    @property
+    def was_let_through(self) -> bool | None:
+        """Whether the run came to a version; None where no gate is known to have stopped it either."""
+        if self.version is not None:
+            return True
+        return None if self.was in (None, Outcome.PASS) else False
+
+    @property
+    def would_be_let_through(self) -> bool | None:
+        """Whether every gate would let it through; None where one cannot tell and none stops it."""
+        each = [gate.lets_through for gate in self.gates]
+        return False if False in each else None if None in each else True
 
     @property
     def would(self) -> Would:
@@ -96,27 +115,45 @@ class Backtest:
         found: dict[str, Any] = json.loads(canonical_json(asdict(self)))
         for raw, run in zip(found["runs"], self.runs, strict=True):
             raw |= {"was": run.was, "would": run.would}
+            raw |= {"was_let_through": run.was_let_through, "would_be_let_through": run.would_be_let_through}
         return found
 
 
 def unknown(gate: str, verdict: Verdict | None, reason: str) -> GateBacktest:
     """A gate of which it cannot be told what it would say."""
-    was = None if verdict is None else verdict.outcome
-    return GateBacktest(gate=gate, was=was, would=UNKNOWN, source="unknown", reason=reason, deciding=())
+    return GateBacktest(
+        gate=gate,
+        was=None if verdict is None else verdict.outcome,
+        would=UNKNOWN,
+        source="unknown",
+        lets_through=None,
+        reason=reason,
+        deciding=(),
+    )
 
 
-def told(gate: str, verdict: Verdict | None, would: Verdict, source: Source) -> GateBacktest:
-    """A gate that would say `would`, and what decides that."""
-    before = {} if verdict is None else {address(gate, check): check.outcome for check in verdict.checks}
-    after = {address(gate, check): check for check in would.checks}
-    deciding = [
-        f"{where}: {before.get(where, 'not asked')} -> {check.outcome}: {check.reason}"
-        for where, check in after.items()
-        if before.get(where) is not check.outcome and verdict is not None
-    ]
-    deciding += [f"{where}: {outcome} -> no longer asked" for where, outcome in before.items() if where not in after]
-    worst_check = would.worst_check
-    if not deciding and worst_check is not None:
-        deciding = [f"{address(gate, worst_check)}: {worst_check.outcome}: {worst_check.reason}"]
-    was = None if verdict is None else verdict.outcome
-    return GateBacktest(gate=gate, was=was, would=would.outcome, source=source, reason="", deciding=tuple(deciding))
+def told(verdict: Verdict | None, would: Verdict, source: Source, *, lets_through: bool) -> GateBacktest:
+    """A gate that said `verdict`, if anything, and would say `would`, with what decides that."""
+    return GateBacktest(
+        gate=would.gate,
+        was=None if verdict is None else verdict.outcome,
+        would=would.outcome,
+        source=source,
+        lets_through=lets_through,
+        reason="",
+        deciding=tuple([] if verdict is None else _changes(verdict, would)) or _worst(would),
+    )
+
+
+def _changes(verdict: Verdict, would: Verdict) -> Iterator[str]:
+    before = {address(verdict.gate, check): check.outcome for check in verdict.checks}
+    after = {address(would.gate, check): check for check in would.checks}
+    for where, check in after.items():
+        if before.get(where) is not check.outcome:
+            yield f"{where}: {before.get(where, 'not asked')} -> {check.outcome}: {check.reason}"
+    yield from (f"{where}: {outcome} -> no longer asked" for where, outcome in before.items() if where not in after)
+
+
+def _worst(would: Verdict) -> tuple[str, ...]:
+    check = would.worst_check
+    return () if check is None else (f"{address(would.gate, check)}: {check.outcome}: {check.reason}",)
