@@ -107,6 +107,24 @@ def delete_alias(dossier: Dossier, alias: str, version: int) -> None:
             dossier.client.delete_registered_model_alias(dossier.model, alias)
 
 
+def delete_version(dossier: Dossier, version: int, *, candidate: str, with_run: bool) -> None:
+    """Delete a version and its LoggedModel, and its run if asked. Whoever calls this has made sure that it may.
+
+    The version goes last, so that what a kill left undone can be found and deleted again.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with unavailable(f"deleting version {version}"):
+        try:
+            dossier.client.delete_logged_model(candidate)
+        except MlflowException as error:
+            if not has_code(error, "RESOURCE_DOES_NOT_EXIST"):
+                raise
+        if with_run:
+            dossier.client.delete_run(dossier.run_id)
+        dossier.client.delete_model_version(dossier.model, str(version))
+
+
 def _find(client: "MlflowClient", dossier: Dossier, candidate: Candidate) -> "ModelVersion | None":
     found = client.search_model_versions(
         f"name = '{dossier.model}' AND tags.`{CANDIDATE_SHA256}` = '{candidate.digest}'"
