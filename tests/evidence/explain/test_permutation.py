@@ -101,9 +101,7 @@ def test_intervals_hold_the_truth_of_all_features_at_once(metric):
         found = losses(*world(np.random.default_rng([5, seed]), rows), seed=seed)["all", metric]
         half = half_widths(found.influences, 0.95)[:2]
         held += bool((np.abs(found.drops[:2] - truth) <= half).all())
-    # at least the level, and not by being useless: 99.5 % would be far too wide
-    assert binom.cdf(held, runs, 0.95) > 0.001
-    assert held < 0.995 * runs
+    assert 0.001 < binom.cdf(held, runs, 0.95) < 0.999  # no less than promised, and no wider than that takes
 
 
 def test_leaving_the_donors_out_would_be_too_sure():
@@ -119,4 +117,4 @@ def test_leaving_the_donors_out_would_be_too_sure():
         )["all", "brier"]  # fmt: skip
         drops.append(loss.drops[0])
         errors.append(np.sqrt((loss.influences**2).sum()) / 400)
-    assert np.mean(errors) / np.std(drops) == pytest.approx(1.1, abs=0.2)
+    assert np.mean(errors) / np.std(drops) == pytest.approx(1.0, abs=0.12)

@@ -122,15 +122,30 @@ def _loss(
     mask: NDArray[np.bool_],
     before: tuple[float, Floats],
 ) -> tuple[float, Floats]:
-    changes, pulls = [], np.zeros(len(label))
+    changes, pulls, square = [], np.zeros(len(label)), 0.0
     for scores, gave in zip(permuted, donors, strict=True):
         value, pull = _measured(metric, label, scores, mask)
         changes.append(value - before[0])
         change = pull - before[1]  # the row that was there before tells nothing about the donor
         pulls += change
         pulls[gave] += change  # a row pulls once with its own features and once with the value it gave away
+        square += float(change @ change)
     sign = -1.0 if metric == "auc" else 1.0
-    return sign * float(np.mean(changes)), sign * pulls / len(donors)
+    repeats = len(donors)
+    return sign * float(np.mean(changes)), sign * pulls / repeats * _shrunk(pulls / repeats, square / repeats**2)
+
+
+def _shrunk(pulls: Floats, noise: float) -> float:
+    """By how much influences must shrink so that their squares sum to what the drop varies by.
+
+    With few repeats a row's mean over its donors, and a donor's over its rows, still hold the other
+    side's effect, which every repeat in truth averages out. In a two-way layout that excess is the
+    sum of squares of all single changes over the square of the repeats. The estimate of a small
+    variance may fall below it: then no more than half is taken away, all that it can be without
+    a variance below that of the chance pairing itself.
+    """
+    raw = float(pulls @ pulls)
+    return np.sqrt(max(raw - noise, raw / 2) / raw) if raw > 0 else 1.0
 
 
 def _measured(metric: Metric, label: NDArray[np.bool_], score: Floats, mask: NDArray[np.bool_]) -> tuple[float, Floats]:
