@@ -41,11 +41,9 @@ def test_a_version_s_way_through_the_states(settings, model):
     row = begun(book, model, 1)
     assert entry(settings, model, 1).reason == "in shadow"
     row = book.advance(row.id, row.epoch)
-    assert (entry(settings, model, 1).state, entry(settings, model, 1).reason) == (
-        "canary",
-        "serves 50 % of the traffic",
-    )
-    promoted_at = book.promote(row.id, book.advance(row.id, row.epoch).epoch)
+    found = entry(settings, model, 1)
+    assert (found.state, found.reason) == ("canary", "serves 50 % of the traffic")
+    book.promote(row.id, book.advance(row.id, row.epoch).epoch)
     found = entry(settings, model, 1)
     assert (found.state, found.reason) == ("champion", "serves 100 % of the traffic")
     assert found.since == book.current(model).updated_at
@@ -103,7 +101,7 @@ def test_an_unknown_model_or_version_names_those_there_are(settings, model):
 def test_a_version_by_other_hands_is_unknown_and_hides_no_other(settings, model):
     _, dossier = registered(settings, model)
     client = dossier.client
-    candidate = client.get_model_version(model, "1").model_id
+    candidate = dossier.events("registration")[0].facts["candidate"]
     for run_id in (None, dossier.run_id):
         client.create_model_version(model, source=f"models:/{candidate}", run_id=run_id, model_id=candidate)
     found = catalogue(settings, model)
