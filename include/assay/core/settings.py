@@ -32,6 +32,8 @@ class Settings:
         Address of the gateway.
     gateway_token : ``ASSAY_GATEWAY_TOKEN``
         The gateway's bearer token; empty where the process has no business with it.
+    anchors_file : ``ASSAY_ANCHORS_FILE``
+        File on another machine or disk to which an audit ships the anchors; None where there is none.
     """
 
     home: Path
@@ -42,6 +44,7 @@ class Settings:
     tracking_uri: str
     gateway_url: str
     gateway_token: str = field(repr=False)
+    anchors_file: Path | None = None
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -56,6 +59,7 @@ class Settings:
             tracking_uri=os.environ.get("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000"),
             gateway_url=os.environ.get("ASSAY_GATEWAY_URL", "http://127.0.0.1:8010").rstrip("/"),
             gateway_token=os.environ.get("ASSAY_GATEWAY_TOKEN", ""),
+            anchors_file=Path(shipped) if (shipped := os.environ.get("ASSAY_ANCHORS_FILE")) else None,
         )
 
 

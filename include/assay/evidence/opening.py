@@ -25,3 +25,8 @@ def archive(settings: Settings) -> "Archive":
     from assay.rollout.anchors import AnchorTable
 
     return Archive(settings, AnchorTable(rollouts(settings).engine))
+
+
+def model_lock(model: str) -> str:
+    """The name under which one process at a time changes, or compares, a model's versions and aliases."""
+    return f"registry {model}"

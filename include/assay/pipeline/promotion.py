@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 from assay.core import Check, Judgement, Outcome, Settings, UnavailableError, Verdict, fault_point, sha256_json
-from assay.evidence.opening import rollouts
+from assay.evidence.opening import model_lock, rollouts
 from assay.pipeline.approval import require_approvals
 from assay.pipeline.run import GateFailed, Run
-from assay.pipeline.steps import model_lock
 
 if TYPE_CHECKING:
     from assay.rollout.records import RolloutRow
