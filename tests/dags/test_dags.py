@@ -18,6 +18,7 @@ CHAIN = [
     "fairness_gate",
     "robustness_gate",
     "registration",
+    "model_card",
     "approval",
     "risk_approval",
     "canary_promotion",

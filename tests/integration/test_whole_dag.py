@@ -170,7 +170,7 @@ def test_the_dossier_is_one_chain_over_one_set_of_digests(installation, first):
     assert [verdict.gate for verdict in chain] == GATES
     assert [each.previous for each in records[1:]] == [each.digest for each in records[:-1]]
     kinds = [record.kind for record in records if record.kind not in GATES]
-    assert kinds[:4] == ["request", "snapshot", "training", "registration"]
+    assert kinds[:5] == ["request", "snapshot", "training", "registration", "card"]
     assert kinds[-1] == "alias"
     assert len({(v.policy_sha256, v.snapshot, v.code_version) for v in chain}) == 1
     assert len({verdict.model for verdict in chain[1:]}) == 1

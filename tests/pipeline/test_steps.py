@@ -23,7 +23,7 @@ from tests.pipeline.support import (
     walk,
 )
 
-from assay.core import Outcome, UnavailableError, UserError, code_version
+from assay.core import Outcome, UnavailableError, UserError, code_version, sha256_bytes
 from assay.data import snapshots
 from assay.data.splits import holdout_mask
 from assay.evidence.opening import archive, rollouts
@@ -86,6 +86,12 @@ def test_every_step_may_run_twice(settings, tmp_path):
     assert in_registry(settings, run.folder.policy.model) == (1, 1)
     assert walk(run, "registration")["registration"] == handed[-1] == {"version": 1}
     assert walk(run, "training")["training"] == handed[2]
+    cards = [walk(run, "model_card")["model_card"] for _ in range(2)]
+    assert cards[0] == cards[1]
+    (event,) = run.dossier.events("card")
+    for name, digest in event.facts["files"].items():
+        assert sha256_bytes(run.dossier.read(name)) == digest
+    assert "card/1/" in run.dossier.client.get_model_version(run.folder.policy.model, "1").description
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ STEPS = {
     "fairness_gate": "Compares the candidate's decisions between groups, with intervals.",
     "robustness_gate": "Damages the inputs and measures what is lost.",
     "registration": "Makes the candidate a version in MLflow that carries every verdict.",
+    "model_card": "Writes the version's model card and datasheet from the dossier.",
 }
 _RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=15)}
 # A rollout takes hours and keeps its state elsewhere: a server that is away for a while must not end it.
@@ -40,7 +41,7 @@ _DOC = """\
 {description}
 
 `snapshot → data_validation → training → performance_gate → fairness_gate → robustness_gate → registration
-→ approval → canary_promotion`
+→ model_card → approval → canary_promotion`
 
 * **Owner** {owner} · **risk tier** {tier} · **schedule** {schedule}
 * **Trigger** it with the form: which snapshot (`latest` takes a new one), which seed, and why.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from assay.core import Judgement, fault_point, sha256_bytes, sha256_file
 from assay.evidence.archive_files import code_archive, environment
 from assay.evidence.judging import judge_gate, train
-from assay.evidence.opening import archive, rollouts
+from assay.evidence.opening import archive, model_lock, rollouts
 from assay.pipeline.run import LATEST, Run
 from assay.policy import ModelFolder
 from assay.registry.dossier import Dossier
@@ -144,6 +144,19 @@ def registration(run: Run) -> dict[str, Any]:
     return {"version": version}
 
 
+def model_card(run: Run) -> dict[str, Any]:
+    """Write the version's model card and datasheet from its dossier, for whoever is asked to approve it."""
+    from assay.evidence.card.store import write_card
+    from assay.evidence.stored import Stored
+
+    run.require("contract", *GATES)
+    stored = Stored.of(archive(run.settings), run.dossier)
+    facts = write_card(stored, replace(run.case, onnx=run.onnx))
+    run.record("card", f"card:{facts['number']}", facts)
+    log.info("model card %d: %d of %d questions are open", facts["number"], facts["blanks"], facts["questions"])
+    return {"card": facts["number"], "blanks": facts["blanks"]}
+
+
 def _take_snapshot(run: Run) -> "Snapshot":
     """The snapshot that the run has taken already, else the one that it is to take."""
     from assay.data.snapshots import create_snapshot, open_snapshot
@@ -157,11 +170,6 @@ def _take_snapshot(run: Run) -> "Snapshot":
     if wanted == LATEST:
         return create_snapshot(source=run.folder.source, data=policy.data, model=policy.model, root=root)
     return open_snapshot(root=root, model=policy.model, snapshot_id=wanted)
-
-
-def model_lock(model: str) -> str:
-    """The name under which one process at a time changes a model's versions and aliases."""
-    return f"registry {model}"
 
 
 def _record_request(run: Run, dossier: Dossier) -> None:
@@ -204,7 +212,7 @@ def inputs(folder: ModelFolder) -> dict[str, bytes]:
 
 def _record_training(run: Run, made: "Trained", candidate: "SignedCandidate") -> None:
     earlier = run.dossier.events("training")
-    if earlier and earlier[-1].facts["sha256"] == candidate.digest:
+    if earlier and earlier[-1].facts["files"] == dict(candidate.files):
         return
     run.record(
         "training",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.core import Anchor, Record, canonical_json, record_from_dict
-from assay.registry.keys import Keyring, Signature
+from assay.registry.keys import PLATFORM, Keyring, Signature
 
 FOLDER = "dossier"
 
@@ -80,8 +80,9 @@ class Sealed:
         )
 
     def doubt(self, keyring: Keyring, *, seq: int | None = None) -> str:
-        """Why the signature does not count; empty when it does. See `Keyring.doubt`."""
-        return keyring.doubt(_message(self.dossier, self.number, self.record.digest), self.signature, seq=seq)
+        """Why the signature does not count; empty when it does. A person's key signs waivers, never records."""
+        message = _message(self.dossier, self.number, self.record.digest)
+        return keyring.doubt(message, self.signature, seq=seq, owner=PLATFORM)
 
 
 def file_name(number: int, kind: str, digest: str) -> str:
