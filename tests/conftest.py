@@ -21,10 +21,22 @@ _PATIENCE = 90.0  # seconds for a loaded machine; a free one needs six
 @pytest.fixture(scope="session")
 def mlflow_server(tmp_path_factory):
     """Settings of an installation whose MLflow server runs; each test process has its own."""
-    home = tmp_path_factory.mktemp("installation")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    with running_mlflow(tmp_path_factory.mktemp("installation")) as settings:
+        yield settings
+
+
+@contextlib.contextmanager
+def running_mlflow(home: Path, *, port: int = 0, store: str = ""):
+    """Start an MLflow server, and give the settings of an installation with keys that has it.
+
+    Parameters
+    ----------
+    port
+        A free one by default; that of a server that has ended starts the same server again.
+    store
+        SQLAlchemy URL of its database; a SQLite file in `home` by default.
+    """
+    port = port or _free_port()
     settings = Settings(
         home=home,
         models=home / "models",
@@ -36,8 +48,8 @@ def mlflow_server(tmp_path_factory):
         gateway_token="",
     )
     create_keys(settings.keys)
-    with (home / "mlflow.log").open("wb") as log:
-        server = _start_mlflow(home, port, log)
+    with (home / "mlflow.log").open("ab") as log:
+        server = _start_mlflow(home, port, store or f"sqlite:///{home / 'mlflow.db'}", log)
         try:
             _await(server, f"{settings.tracking_uri}/health", home / "mlflow.log")
             yield settings
@@ -45,7 +57,13 @@ def mlflow_server(tmp_path_factory):
             _end(server)
 
 
-def _start_mlflow(home: Path, port: int, log):
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _start_mlflow(home: Path, port: int, store: str, log):
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW_"))}
     environment = {
         **inherited,
@@ -53,7 +71,6 @@ def _start_mlflow(home: Path, port: int, log):
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
     mlflow = [sys.executable, "-m", "mlflow"]
-    store = f"sqlite:///{home / 'mlflow.db'}"
     # Two workers that both create the tables of a new store would race.
     subprocess.run([*mlflow, "db", "upgrade", store], env=environment, stdout=log, stderr=log, check=True)
     return subprocess.Popen(
