@@ -45,7 +45,7 @@ def test_a_stricter_policy_would_have_stopped_the_version(tried):
     (row,) = [line for line in ran.stdout.splitlines() if "performance" in line]
     assert [cell.strip() for cell in row.split("│")][2:6] == ["performance", "PASS", "FAIL", "stored"]
     assert "auc: PASS -> FAIL: 0.9" in row
-    assert ran.stdout.splitlines()[-1] == "1 runs: 1 newly stopped, 0 newly let through, 0 unknown, 0 as before."
+    assert ran.stdout.splitlines()[-1] == "1 run: 1 newly stopped, 0 newly let through, 0 unknown, 0 as before."
 
 
 def test_the_json_says_the_same_and_nothing_else_is_on_standard_output(tried, past):

@@ -84,6 +84,12 @@ def test_the_champion_of_the_time_is_taken_from_its_own_dossier(finished, monkey
     assert (found.version, found.agrees) == (2, True)
     assert [(gate.gate, gate.checks) for gate in found.gates] == [("performance", 2)]
     _, against = replace(second).dossier.verdicts()[1].checks
+    record = stored(second, f"{finished.dossier.run_id}/artifacts/dossier/0001-*.json")
+    whole = record.read_bytes()
+    spoil(record)
+    with pytest.raises(EvidenceError, match=r"version 1, the champion of the time: dossier/0001-request-.*\.json"):
+        again(second)
+    record.write_bytes(whole)
     assert against.estimate != 0
     assert list(against.groups)[1] == {"version": "1"}
 

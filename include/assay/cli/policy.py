@@ -33,8 +33,8 @@ def backtest(
 
     Where the stored verdicts hold what the policy asks for, their numbers are held against its limits;
     where they do not, as for another metric or confidence, the gate measures again on the run's own data
-    and model. What neither can tell is UNKNOWN with its reason, and never counts as a pass. Nothing is
-    written.
+    and model. What neither can tell is UNKNOWN with its reason, and never counts as a pass. A data
+    contract is no part of a policy, so its verdicts stay. Nothing is written.
 
     Example: assay policy backtest stricter.yaml --model income
     """
@@ -65,7 +65,7 @@ def backtest(
 def _table(found: "Backtest") -> Table:
     table = Table("run", "gate", "was", "would be", "from", "what decides", title=f"{found.model} under the new policy")
     for run in found.runs:
-        name = f"run {run.run_key}" if run.version is None else f"version {run.version}"
+        name = f"run {run.run_key.rpartition('/')[2]}" if run.version is None else f"version {run.version}"
         was, would = run.was_let_through, run.would_be_let_through
         table.add_row(name, "", Text(_WAYS[was]), Text(_WAYS[would], style="bold" if was != would else ""), "", "")
         for gate in run.gates:
@@ -93,7 +93,7 @@ def _summary(found: "Backtest") -> str:
     """How many runs end otherwise, in one sentence."""
     counts = Counter(_change(run) for run in found.runs)
     parts = [f"{counts[each]} {each}" for each in ("newly stopped", "newly let through", "unknown", "as before")]
-    return f"{len(found.runs)} runs: {', '.join(parts)}."
+    return f"{len(found.runs)} run{'' if len(found.runs) == 1 else 's'}: {', '.join(parts)}."
 
 
 def _change(run: "RunBacktest") -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from assay.core import (
     Anchor,
     AssayError,
+    Judgement,
     Outcome,
     Settings,
     Subject,
@@ -54,12 +55,17 @@ class _Past:
         verdicts = self.found.verdicts
         for gate in GATES:
             verdict = verdicts.get(gate)
-            same_rows = verdict is not None and not _other_rows(gate, self.old, self.new)
-            held = restate(verdict, self.old, self.new) if verdict is not None and same_rows else None
+            held = None if verdict is None else self._held(verdict)
             if verdict is not None and held is not None:
                 yield self._told(verdict, replace(verdict, outcome=held.outcome, checks=held.checks), "stored")
             else:
                 yield self._measured(gate, verdict)
+
+    def _held(self, verdict: Verdict) -> Judgement | None:
+        """What follows from the verdict alone, if it was judged under the run's policy and on the same rows."""
+        own = verdict.policy_sha256 == self.found.request.facts["policy_sha256"]
+        same = own and not _other_rows(verdict.gate, self.old, self.new)
+        return restate(verdict, self.old, self.new) if same else None
 
     def _measured(self, gate: str, verdict: Verdict | None) -> GateBacktest:
         lost = self._lost(gate)

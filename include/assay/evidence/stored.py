@@ -172,7 +172,13 @@ def rival(archive: "Archive", model: str, verdict: Verdict) -> tuple[int, bytes]
         As `Stored.of_version` and `Stored.onnx`.
     """
     version = rival_version(verdict)
-    return None if version is None else (version, Stored.of_version(archive, model, version).onnx())
+    if version is None:
+        return None
+    try:
+        return version, Stored.of_version(archive, model, version).onnx()
+    except EvidenceError as error:
+        about = f"version {version}, the champion of the time"
+        raise EvidenceError([f"{about}: {reason}" for reason in error.reasons]) from None
 
 
 def rival_version(verdict: Verdict) -> int | None:
