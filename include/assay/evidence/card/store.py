@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from assay.core import Event, Record, sha256_bytes
 from assay.evidence.card.build import card
 from assay.evidence.card.facts import collect, explanation_json, read_explanation, told_records
-from assay.evidence.card.markdown import blanks, to_markdown
+from assay.evidence.card.markdown import blanks, escaped, to_markdown
 from assay.evidence.card.parts import Card
 
 if TYPE_CHECKING:
@@ -159,5 +159,5 @@ def _explain(case: "Case") -> "Explanation":
 def _describe(stored: "Stored", version: int, made: Card, page: str) -> None:
     from assay.registry.versions import describe_version
 
-    text = f"{made.lead}\n\n{blanks(made)}".strip()
+    text = f"{escaped(made.lead)}\n\n{escaped(blanks(made))}".strip()
     describe_version(stored.dossier, version, text, page=page)

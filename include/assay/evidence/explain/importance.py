@@ -31,15 +31,16 @@ def explain(case: "Case", effort: Effort | None = None) -> Explanation:
 
     rows, label = case.holdout()
     kinds = case.candidate.inputs
+    effort = effort or Effort.of(len(kinds))
     rankings = rank_features(
         score=case.candidate.score,
         inputs=model_inputs(rows, kinds),
         label=label,
         sensitive={column: encode(rows[column], "text")[:, 0] for column in case.policy.data.sensitive},
-        background=background_of(case, effort or Effort()),
+        background=background_of(case, effort),
         confidence=case.policy.gates.performance.confidence,
         smallest=case.policy.gates.fairness.min_group_size,
-        effort=effort or Effort(),
+        effort=effort,
         seed=case.seed,
     )
     return Explanation(
@@ -48,7 +49,7 @@ def explain(case: "Case", effort: Effort | None = None) -> Explanation:
         holdout=len(label),
         seed=case.seed,
         confidence=case.policy.gates.performance.confidence,
-        effort=effort or Effort(),
+        effort=effort,
         rankings=tuple(rankings),
     )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from assay.core import Group, Measured
 
+_FEATURES = 20
 AUC_DROP, BRIER_RISE, MEAN_SHAPLEY = "auc_drop", "brier_rise", "mean_shapley"
 
 
@@ -33,6 +34,19 @@ class Effort:
     grouped: int = 200
     pairs: int = 50
     background: int = 1_000
+
+    @classmethod
+    def of(cls, features: int) -> "Effort":
+        """The effort for so many features: from twenty on, fewer rows, so that the time hardly grows.
+
+        Examples
+        --------
+        >>> Effort.of(11) == Effort(), Effort.of(200).rows, Effort.of(200).explained
+        (True, 2000, 100)
+        """
+        share = min(1.0, _FEATURES / max(1, features))
+        whole = cls()
+        return cls(rows=max(2_000, int(whole.rows * share)), explained=max(100, int(whole.explained * share)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
