@@ -67,6 +67,7 @@ def move(run: Run) -> dict[str, Any] | None:
     GateFailed
         When the version was rolled back.
     """
+    from assay.rollout.judge import Decision
     from assay.rollout.records import StaleEpochError
 
     book = rollouts(run.settings)
@@ -76,6 +77,8 @@ def move(run: Run) -> dict[str, Any] | None:
     if row.active:
         assessment = book.assess(row.id)
         log.info("%s: %s (%s)", assessment.stage, assessment.decision, assessment.reason)
+        if assessment.decision is Decision.PROMOTE:
+            _load_back(run)  # while the champion before it still serves
         try:
             row = book.act(assessment)
         except StaleEpochError as stale:
@@ -113,6 +116,7 @@ def _publish(run: Run, row: "RolloutRow", book: "Rollouts") -> dict[str, Any]:
     except GateFailed as failed:  # kept, and raised again once MLflow shows it
         verdict = failed.verdict
     _publish_aliases(run, row)
+    run.dossier.show(version=row.version)
     close_run(run.dossier, succeeded=promoted)
     if not promoted:
         raise GateFailed(verdict)

@@ -29,7 +29,10 @@ def snapshot(run: Run) -> dict[str, Any]:
     """Fix the data, a new snapshot of the source or the one that was asked for, and begin the dossier."""
     taken = _take_snapshot(run)  # first: data that cannot be used leave nothing behind
     dossier = archive(run.settings).open(model=run.folder.policy.model, run_key=run.run_key)
-    if not dossier.events("request"):
+    asked = dossier.events("request")
+    if asked:
+        dossier.record(asked[0])  # whoever recorded it may have been killed before it was shown
+    else:
         _record_request(run, dossier)
     fault_point("snapshot.taken")
     run.record(

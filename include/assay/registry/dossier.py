@@ -18,7 +18,7 @@ from assay.core import (
     fault_point,
 )
 from assay.registry.client import unavailable
-from assay.registry.images import head_tag, run_tags, tags_of
+from assay.registry.images import head_tag, run_tags, tags_of, version_tags
 from assay.registry.keys import Keyring
 from assay.registry.sealed import Sealed, check_chain, file_name
 from assay.registry.wire import call, get_file, get_files, put_file
@@ -173,6 +173,18 @@ class Dossier:
             candidate,
             version,
         )
+
+    def show(self, *, version: int) -> None:
+        """Set whatever tag of the run or of a version is not what the chain says.
+
+        Whoever was killed between a record and its tags left some behind.
+        """
+        records = self.records()
+        self.tag(run_tags(records))
+        with unavailable(f"reading version {version}"):
+            live = self.client.get_model_version(self.model, str(version)).tags
+        wanted = version_tags(records, self.run_id, version)
+        self._tag_version(version, {key: value for key, value in wanted.items() if live.get(key) != value})
 
     def require(
         self, gates: Sequence[str], subject: Subject, *, reviewed: Collection[str] = (), waived: Collection[str] = ()
