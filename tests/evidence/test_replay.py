@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.pipeline.support import CHAIN, POLICY, TRAIN, make_folder, make_run, walk
 
-from assay.core import Check, Judgement, Outcome, Stopwatch, Subject, UserError, bind, sha256_file
+from assay.core import AssayError, Check, Judgement, Outcome, Stopwatch, Subject, UserError, bind, sha256_file
 from assay.core import settings as core_settings
 from assay.evidence.archive_files import archived_code, code_archive, environment, with_training
 from assay.evidence.judging import GATES, judge_gate
@@ -116,19 +116,22 @@ def test_an_estimate_that_was_never_measured_is_found(settings, tmp_path, monkey
     assert again(run, gates=["contract", "fairness"]).agrees
 
 
-def older_code():
-    """An Assay whose performance gate draws with another seed."""
+# An Assay whose performance gate draws with another seed, and that meets no secret of the installation's.
+OTHER_SEED = {
+    "assay/evidence/judging.py": lambda text: (
+        text.replace("policy=policy,\n        seed=case.seed,", "policy=policy,\n        seed=case.seed + 1,", 1)
+        + "\nimport os\nassert not [name for name in os.environ if name.startswith('ASSAY_')]\n"
+    )
+}
+NEEDS_OLD_LIBRARIES = {"assay/core/judge.py": lambda text: "import numpy_of_the_time\n" + text}
+
+
+def older_code(edits):
     edited = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(code_archive())) as source, zipfile.ZipFile(edited, "w") as target:
         for name in source.namelist():
             text = source.read(name)
-            if name == "assay/evidence/judging.py":
-                changed = text.replace(
-                    b"policy=policy,\n        seed=case.seed,", b"policy=policy,\n        seed=case.seed + 1,", 1
-                )
-                assert changed != text
-                text = changed
-            target.writestr(name, text)
+            target.writestr(name, edits[name](text.decode()) if name in edits else text)
     return edited.getvalue()
 
 
@@ -136,9 +139,9 @@ def as_older(case, gate):
     return judge_gate(replace(case, seed=case.seed + 1) if gate == "performance" else case, gate)
 
 
-def under_older_code(settings, root, monkeypatch, content=None):
+def under_older_code(settings, root, monkeypatch, edits=OTHER_SEED, content=None):
     run = make_run(settings, make_folder(root))
-    old = older_code()
+    old = older_code(edits)
     version = with_training(archived_code(old), sha256_file(run.folder.train))
     with monkeypatch.context() as patched:
         patched.setattr(pipeline_run, "code_version", lambda _: version)
@@ -157,6 +160,13 @@ def test_a_run_of_an_older_assay_is_judged_again_by_that_assay(settings, tmp_pat
     assert found.agrees
     own = judge_gate(replace(run.case, onnx=run.onnx), "performance")
     assert own.checks[0].interval != replace(run).dossier.verdicts()[1].checks[0].interval
+
+
+def test_code_that_no_longer_runs_is_told_with_its_reason(settings, tmp_path, monkeypatch):
+    run, _ = under_older_code(settings, tmp_path, monkeypatch, NEEDS_OLD_LIBRARIES)
+    with pytest.raises(AssayError, match="does not run with the libraries of today") as raised:
+        again(run)
+    assert str(raised.value).endswith("ModuleNotFoundError: No module named 'numpy_of_the_time'")
 
 
 def test_code_that_is_not_what_the_request_names_is_not_run(settings, tmp_path, monkeypatch):

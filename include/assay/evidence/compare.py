@@ -9,7 +9,7 @@ from assay.core import Check, Verdict, canonical_json
 TOLERANCE = 1e-9
 """Relative or absolute, for estimates and intervals: sums may be taken in another order on another machine."""
 
-SUBJECT = ("model", "policy_sha256", "snapshot", "code_version")
+_SUBJECT = ("model", "policy_sha256", "snapshot", "code_version")
 # A reason is words made from the other fields; what a test may word otherwise proves nothing.
 _FIELDS = (
     "outcome", "estimate", "interval", "confidence", "limit", "support", "severity", "metric", "compare", "groups",
@@ -39,7 +39,7 @@ def differences(recorded: Verdict, replayed: Verdict) -> list[str]:
     """
     gate = recorded.gate
     one, other = recorded.to_dict(), replayed.to_dict()
-    found = list(_fields(gate, one, other, ("outcome", *SUBJECT)))
+    found = list(_fields(gate, one, other, ("outcome", *_SUBJECT)))
     for where, pair in _paired(_checks(recorded), _checks(replayed)).items():
         found += _both(where, pair, _FIELDS)
     for where, pair in _paired(_groups(gate, one), _groups(gate, other)).items():

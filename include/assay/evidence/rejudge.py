@@ -15,7 +15,7 @@ answer.json
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,14 +105,14 @@ def _case(folder: Path, asked: dict[str, Any]) -> Case:
     )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     """Answer for the folder that is named; what cannot be answered goes to standard error."""
-    (name,) = sys.argv[1:] if arguments is None else arguments
+    folder = Path(sys.argv[1])
     try:
-        answer = rejudge(Path(name))
+        answer = rejudge(folder)
     except AssayError as error:
         sys.exit(str(error))
-    (Path(name) / ANSWER).write_bytes(canonical_json(answer))
+    (folder / ANSWER).write_bytes(canonical_json(answer))
 
 
 if __name__ == "__main__":

@@ -171,7 +171,7 @@ def rival(archive: "Archive", model: str, verdict: Verdict) -> tuple[int, bytes]
     EvidenceError, UserError, TamperedError, SignatureError, UnavailableError
         As `Stored.of_version` and `Stored.onnx`.
     """
-    version = rival_version(verdict)
+    version = _rival_version(verdict)
     if version is None:
         return None
     try:
@@ -181,7 +181,7 @@ def rival(archive: "Archive", model: str, verdict: Verdict) -> tuple[int, bytes]
         raise EvidenceError([f"{about}: {reason}" for reason in error.reasons]) from None
 
 
-def rival_version(verdict: Verdict) -> int | None:
+def _rival_version(verdict: Verdict) -> int | None:
     """The version that a performance verdict's comparisons name; None where nothing was compared."""
     named = [
         int(side["version"])
