@@ -55,13 +55,13 @@ def account_of(settings: Settings, model: str, version: int) -> Account:
     place, registration = _about(dossier, anchors, "registration", version)
     if registration is None:
         raise EvidenceError([f"{model} version {version}: the dossier {dossier.run_id} did not register it"])
-    kept_until, doubt = _kept_until(dossier, registration)
+    last, doubt = kept_until(dossier, registration)
     return Account(
         dossier=dossier,
         registration=registration,
         retirement=_about(dossier, anchors, "retirement", version)[1],
         refusal=_refusal(dossier, anchors[place:]),
-        kept_until=kept_until,
+        kept_until=last,
         doubt=doubt,
     )
 
@@ -98,7 +98,7 @@ def _read(dossier: Dossier, anchor: Anchor) -> Record:
     return sealed.record
 
 
-def _kept_until(dossier: Dossier, registration: Event) -> tuple[date | None, str]:
+def kept_until(dossier: Dossier, registration: Event) -> tuple[date | None, str]:
     """The last day of its retention; None and why when that cannot be known."""
     try:
         content = dossier.read(_POLICY)

@@ -62,6 +62,12 @@ def _retirement(facts: Facts) -> str:
     return f"Retired version {facts['version']}{_because(facts['reason'])}"
 
 
+def _restoration(facts: Facts) -> str:
+    what = f"@{facts['alias']}" if "alias" in facts else f"the tag {facts['tag']} of {facts['where']}"
+    was, now = ("nothing" if facts[each] is None else facts[each] for each in ("was", "now"))
+    return f"Set {what} back from {was} to {now}, which other hands had changed (incident {facts['incident']})."
+
+
 def _because(reason: str) -> str:
     return f": {reason}" if reason else "."
 
@@ -77,4 +83,5 @@ _SENTENCES: Mapping[str, Callable[[Facts], str]] = {
     "rollout": _rollout,
     "alias": _alias,
     "retirement": _retirement,
+    "restoration": _restoration,
 }

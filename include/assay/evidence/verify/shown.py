@@ -1,11 +1,11 @@
 """What MLflow shows of a version: an image of the dossier, and nothing else may be in it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from assay.evidence.verify.case import Case
 from assay.evidence.verify.report import Check, Finding, checked, counted, uncheckable
-from assay.registry.images import INCIDENT, OURS, candidate_tags, incident_tags, run_tags, version_tags
+from assay.registry.images import INCIDENT, OURS, candidate_tags, run_tags, version_tags
 from assay.registry.live import read_candidate, read_run
 from assay.rollout.incidents import Incidents
 
@@ -104,18 +104,17 @@ def _tagged(case: Case) -> list[tuple[str, dict[str, str], Mapping[str, str] | N
         live = None if candidate is None else candidate.tags
         tagged.append((f"candidate {made.facts['candidate']}", candidate_tags(records), live))
     if case.live is not None:
-        expected = version_tags(records, run_id, case.version) | _marked(case, case.live.tags.get(INCIDENT))
+        incidents = Incidents(case.book.engine).open(case.model)
+        mark = marks([each.id for each in incidents if each.version == case.version], case.live.tags)
+        expected = version_tags(records, run_id, case.version) | mark
         tagged.append((f"{case.model} version {case.version}", expected, case.live.tags))
     return tagged
 
 
-def _marked(case: Case, mark: str | None) -> dict[str, str]:
-    """The mark of the version's open incidents, if it has one: the next audit sets it, so it may lag behind."""
-    if mark is None:
-        return {}
-    incidents = [each.id for each in Incidents(case.book.engine).open(case.model) if each.version == case.version]
-    known = {str(each) for each in incidents}
-    return {INCIDENT: mark} if set(mark.split(",")) <= known else incident_tags(incidents)
+def marks(incidents: Iterable[int], live: Mapping[str, str]) -> dict[str, str]:
+    """The mark that a version has where some or all of its open incidents are in it: an audit sets it, and may lag."""
+    mark = live.get(INCIDENT, "")
+    return {INCIDENT: mark} if mark and set(mark.split(",")) <= set(map(str, incidents)) else {}
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:

@@ -1,0 +1,258 @@
+"""The versions in MLflow: each made by a registration that a dossier records, with its tags and its files."""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from assay.core import Record
+from assay.evidence.account import kept_until
+from assay.evidence.audit.deviation import LAG, Deviation, Repair, is_fresh, key
+from assay.evidence.verify.case import Case, registered
+from assay.evidence.verify.files import check_candidate
+from assay.evidence.verify.report import Finding
+from assay.evidence.verify.shown import check_version, differing, marks, ours
+from assay.registry.archive import Archive
+from assay.registry.images import DOSSIER, candidate_tags, run_tags, version_tags
+from assay.registry.live import (
+    LiveModel,
+    read_candidate,
+    read_model,
+    read_run,
+    read_version,
+    tag_candidate,
+    tag_run,
+    tag_version,
+)
+from assay.rollout.anchors import AnchorTable
+
+if TYPE_CHECKING:
+    from assay.rollout.rollouts import Rollouts
+
+Expected = Callable[[Sequence[Record]], Mapping[str, str]]
+
+_TRIES = 3
+
+
+def read_cases(archive: Archive, book: "Rollouts", model: str) -> tuple[LiveModel, dict[int, Case], list[Case]]:
+    """A model as MLflow shows it, and the dossiers that registered its versions.
+
+    The dossiers are read first: what was registered in between is new, and not a version that is gone.
+
+    Returns
+    -------
+    live, cases, lost
+        The cases by version; and those whose record of the registration cannot be read.
+    """
+    read = []
+    for run_id in registered(AnchorTable(book.engine), model):
+        dossier = archive.at(run_id, model)
+        if dossier is not None:
+            anchors = AnchorTable(book.engine).of(run_id)
+            read.append((dossier, anchors, *dossier.check()))
+    live = read_model(archive.client, model) or LiveModel(versions={}, aliases={})
+    today = datetime.now(UTC).date()
+    cases: dict[int, Case] = {}
+    lost = []
+    for dossier, anchors, sealed, doubts in read:
+        case = Case(
+            archive=archive, book=book, model=model, version=0, live=None,
+            dossier=dossier, anchors=anchors, sealed=sealed, doubts=doubts,
+        )  # fmt: skip
+        numbers = [int(event.facts["version"]) for event in case.events("registration")]
+        every = [replace(case, version=number, live=live.versions.get(number)) for number in numbers]
+        cases |= {each.version: each for each in every if each.live is not None or not _released(each, today)}
+        lost += [] if numbers else [case]
+    return live, cases, lost
+
+
+def pending(live: LiveModel, table: AnchorTable) -> set[int]:
+    """The versions that a registration has just made and is about to record."""
+    return {
+        number
+        for number, version in live.versions.items()
+        if time.time() - version.created < LAG.total_seconds() and table.of(version.tags.get(DOSSIER, ""))
+    }
+
+
+def audit_versions(
+    model: str, live: LiveModel, cases: Mapping[int, Case], lost: Sequence[Case], pending: Collection[int]
+) -> list[Deviation]:
+    """Versions that nobody registered, or that lead elsewhere; versions that are gone; dossiers that are not whole."""
+    found = [_gone(case) for number, case in sorted(cases.items()) if number not in live.versions]
+    doubted = {case.dossier.run_id for case in lost}
+    for number, version in sorted(live.versions.items()):
+        case = cases.get(number)
+        if case is not None:
+            found += [_elsewhere(case, each) for each in check_version(case).findings]
+        elif version.run_id not in doubted and number not in pending:
+            found.append(_foreign(model, number))
+    for case in {case.dossier.run_id: case for case in (*lost, *cases.values())}.values():
+        found += [_broken(case)] if case.doubts else []
+    return found
+
+
+def audit_tags(case: Case, allowed: Sequence[int]) -> list[Deviation]:
+    """Every tag of Assay's on run, candidate and version that the dossier does not give.
+
+    Parameters
+    ----------
+    allowed
+        Ids of the version's open incidents, which it may show.
+    """
+    for _ in range(_TRIES):
+        found = list(_tags(case, allowed))
+        head = case.dossier.head()
+        if not found or head == case.anchors[-1].digest:
+            break
+        case = _read_again(case)
+    return found
+
+
+def audit_files(case: Case) -> list[Deviation]:
+    """Every file of a version's model that is not as it was recorded and signed."""
+    return [
+        Deviation(
+            key=key(case.model, "file", case.version, each.path),
+            model=case.model,
+            version=case.version,
+            kind="file",
+            message=str(each),
+            mend="nothing must serve it: the gateway keeps the last good model. Restore the file from a backup, or "
+            "retrain",
+        )
+        for each in check_candidate(case).findings
+    ]
+
+
+def _tags(case: Case, allowed: Sequence[int]) -> Iterator[Deviation]:
+    client, run_id, records = case.dossier.client, case.dossier.run_id, case.records
+    training = case.last("training")
+    run = read_run(client, run_id)
+    if run is None or run.deleted:
+        yield _deleted(case, f"the run {run_id}", f"mlflow runs restore --run-id {run_id}")
+    else:
+        yield from _differing(
+            case, f"run {run_id}", ours(run.tags), run_tags, lambda name, value: tag_run(client, run_id, name, value)
+        )
+    if training is not None:
+        model_id = training.facts["candidate"]
+        candidate = read_candidate(client, model_id)
+        if candidate is None:
+            yield _deleted(case, f"the candidate {model_id}", "restore MLflow's database from a backup")
+        else:
+            yield from _differing(
+                case,
+                f"candidate {model_id}",
+                ours(candidate.tags),
+                candidate_tags,
+                lambda name, value: tag_candidate(client, model_id, name, value),
+            )
+    if case.live is not None and records:
+        model, version = case.model, case.version
+        marked = marks(allowed, case.live.tags)
+        yield from _differing(
+            case,
+            f"version {version}",
+            ours(case.live.tags),
+            lambda chain: {**version_tags(chain, run_id, version), **marked},
+            lambda name, value: tag_version(client, model, version, name, value),
+        )
+
+
+def _differing(
+    case: Case, where: str, live: Mapping[str, str], expected: Expected, put: Callable[[str, str | None], None]
+) -> Iterator[Deviation]:
+    fresh = sum(is_fresh(anchor.at) for anchor in case.anchors)
+    wanted = expected(case.records)
+    # what the tags were before each of the latest records: their writers may be at work
+    lately = [expected(case.records[: len(case.records) - back]) for back in range(1, fresh + 1)]
+    for name, message in differing(wanted, live).items():
+        if any(then.get(name) == live.get(name) for then in lately):
+            continue
+        yield Deviation(
+            key=key(case.model, "tag", case.version, where.partition(" ")[0], name),
+            model=case.model,
+            version=case.version,
+            kind="tag",
+            message=f"{where}: the tag {name} {message}",
+            mend=f"assay audit {case.model} --restore sets it back; it proves nothing, and the dossier counts",
+            repair=Repair(
+                dossier=case.dossier,
+                apply=lambda name=name: put(name, expected(case.dossier.records()).get(name)),  # type: ignore[misc]
+                facts={"where": where, "tag": name, "was": live.get(name), "now": wanted.get(name)},
+            ),
+        )
+
+
+def _released(case: Case, today: date) -> bool:
+    """Whether a version's retention is over, so that it may have been deleted."""
+    registration = case.registration
+    if registration is None:
+        return False
+    last, _ = kept_until(case.dossier, registration)
+    return last is not None and last < today
+
+
+def _read_again(case: Case) -> Case:
+    anchors = case.table.of(case.dossier.run_id)
+    sealed, doubts = case.dossier.check()
+    live = read_version(case.dossier.client, case.model, case.version)
+    return replace(case, live=live, anchors=anchors, sealed=sealed, doubts=doubts)
+
+
+def _gone(case: Case) -> Deviation:
+    return Deviation(
+        key=key(case.model, "version", case.version, "gone"),
+        model=case.model,
+        version=case.version,
+        kind="version",
+        message=f"version {case.version} was deleted from MLflow; the dossier {case.dossier.run_id} registered it",
+        mend="MLflow gives no number twice: restore its database from a backup; the dossier and the files are kept",
+    )
+
+
+def _foreign(model: str, number: int) -> Deviation:
+    return Deviation(
+        key=key(model, "version", number, "foreign"),
+        model=model,
+        version=number,
+        kind="version",
+        message=f"version {number} was made by other hands: no dossier registers it",
+        mend="if a registration was interrupted, clear its task: it takes the version up; else delete it in MLflow",
+    )
+
+
+def _elsewhere(case: Case, finding: Finding) -> Deviation:
+    return Deviation(
+        key=key(case.model, "version", case.version, finding.path),
+        model=case.model,
+        version=case.version,
+        kind="version",
+        message=str(finding),
+        mend="nothing must load it by name: restore MLflow's database from a backup, or retrain",
+    )
+
+
+def _deleted(case: Case, what: str, mend: str) -> Deviation:
+    return Deviation(
+        key=key(case.model, "tag", case.version, what, "deleted"),
+        model=case.model,
+        version=case.version,
+        kind="tag",
+        message=f"{what} was deleted from MLflow",
+        mend=mend,
+    )
+
+
+def _broken(case: Case) -> Deviation:
+    more = f" (and {len(case.doubts) - 1} more)" if len(case.doubts) > 1 else ""
+    return Deviation(
+        key=key(case.model, "dossier", case.dossier.run_id),
+        model=case.model,
+        version=case.version or None,
+        kind="dossier",
+        message=f"the dossier {case.dossier.run_id} was changed: {case.doubts[0]}{more}",
+        mend="keep everything as it is; assay dossier verify names all of it; restore the files from a backup",
+    )

@@ -1,0 +1,277 @@
+"""An audit from its first look to its last incident."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from assay.core import Event, Problem, UserError, did_you_mean, utc_now
+from assay.evidence.audit.aliases import audit_aliases
+from assay.evidence.audit.deviation import PREFIX, Deviation, key
+from assay.evidence.audit.versions import audit_files, audit_tags, audit_versions, pending, read_cases
+from assay.evidence.opening import model_lock, rollouts
+from assay.registry.archive import Archive
+from assay.registry.images import INCIDENT, incident_tags
+from assay.registry.live import LiveModel, read_model, tag_version
+from assay.rollout.anchors import AnchorTable
+from assay.rollout.exclusive import exclusive
+from assay.rollout.incidents import Incident, Incidents
+from assay.rollout.shipping import ship
+
+if TYPE_CHECKING:
+    from assay.rollout.rollouts import Rollouts
+
+EVERY_MODEL = "(all models)"
+"""Whom an incident of the anchors concerns."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """A deviation, its incident, and whether it was set back."""
+
+    deviation: Deviation
+    incident: Incident
+    restored: bool
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {**self.incident.to_dict(), "restored": self.restored}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Audit:
+    """What an audit came to.
+
+    Attributes
+    ----------
+    models
+        What was looked at.
+    versions, files_of
+        How many versions, and of how many of them the files.
+    seen
+        Every deviation.
+    closed
+        Incidents whose cause is gone.
+    open
+        Incidents of these models that others raised, or that this audit did not look for.
+    shipped
+        How many anchors were shipped; None where none are.
+    """
+
+    models: tuple[str, ...]
+    versions: int
+    files_of: int
+    seen: tuple[Seen, ...]
+    closed: tuple[Incident, ...]
+    open: tuple[Incident, ...]
+    shipped: int | None
+
+    @property
+    def clean(self) -> bool:
+        """Whether nothing is out of order, or all of it was set back."""
+        return all(each.restored for each in self.seen)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "models": list(self.models),
+            "versions": self.versions,
+            "files_of": self.files_of,
+            "clean": self.clean,
+            "seen": [each.to_dict() for each in self.seen],
+            "closed": [each.to_dict() for each in self.closed],
+            "open": [each.to_dict() for each in self.open],
+            "shipped": self.shipped,
+        }
+
+
+def audit(archive: Archive, model: str | None = None, *, deep: bool = False, restore: str | None = None) -> Audit:
+    """Compare MLflow and the rollouts' rows with the dossiers, raise an incident for each deviation, and mark versions.
+
+    Aliases, versions and tags of every version are compared, the files of those that serve, or served
+    last. Anchors are checked and, where the settings name a file, shipped.
+
+    Parameters
+    ----------
+    archive
+        See `opening.archive`.
+    model
+        One model; None for all that Assay knows.
+    deep
+        Whether to compare the files of every version.
+    restore
+        Who asks to have aliases and tags set back; None to leave everything as it is.
+
+    Raises
+    ------
+    UserError
+        When there is no such model, or no public keys.
+    UnavailableError
+        When a server does not answer: then what it holds was not compared.
+    """
+    book = rollouts(archive.settings)
+    incidents = Incidents(book.engine)
+    models = _models(AnchorTable(book.engine), book, model)
+    seen, shipped, looked = _anchors(archive, book, incidents)
+    closed = _close(incidents, looked, seen)
+    versions = files = 0
+    for each in models:
+        found = _audit_model(archive, book, incidents, each, deep=deep, restore=restore)
+        seen += found.seen
+        closed += found.closed
+        versions, files = versions + found.versions, files + found.files_of
+    told = {each.incident.id for each in seen}
+    still = [each for each in incidents.open() if each.model in models and each.id not in told]
+    return Audit(
+        models=tuple(models),
+        versions=versions,
+        files_of=files,
+        seen=tuple(seen),
+        closed=tuple(closed),
+        open=tuple(still),
+        shipped=shipped,
+    )
+
+
+def close_incident(archive: Archive, incident_id: int, *, by: str, reason: str) -> Incident:
+    """Close an incident by hand; if its cause is still there, the next audit opens another.
+
+    Raises
+    ------
+    UserError
+        When no such incident is open, or no reason is given.
+    """
+    book = rollouts(archive.settings)
+    incidents = Incidents(book.engine)
+    found = {each.id: each for each in incidents.open()}
+    problems = []
+    if incident_id not in found:
+        known = ", ".join(map(str, found)) or "none is"
+        problems.append(Problem(path="--close", message=f"no incident {incident_id} is open", mend=f"open: {known}"))
+    if not reason.strip():
+        problems.append(Problem(path="--reason", message="is empty", mend="say why, for whoever reads the history"))
+    if problems:
+        raise UserError("assay audit", problems)
+    incident = found[incident_id]
+    closed = incidents.close(incident.key, by=by, reason=reason.strip()) or incident
+    _mark(archive, incidents, incident.model)
+    return closed
+
+
+def _audit_model(
+    archive: Archive, book: "Rollouts", incidents: Incidents, model: str, *, deep: bool, restore: str | None
+) -> Audit:
+    live, cases, lost = read_cases(archive, book, model)
+    marks = {number: [i.id for i in incidents.open(model) if i.version == number] for number in cases}
+    looked = [key(model, "dossier"), key(model, "version")]
+    found = audit_versions(model, live, cases, lost, pending(live, AnchorTable(book.engine)))
+    for number, case in sorted(cases.items()):
+        if case.whole and not case.doubts:
+            looked.append(key(model, "tag", number))
+            found += audit_tags(case, marks[number])
+    serving = _serving(book, model, live)
+    compared = [case for number, case in sorted(cases.items()) if (deep or number in serving) and case.training]
+    for case in compared:
+        looked.append(key(model, "file", case.version))
+        found += audit_files(case)
+    seen = [_seen(incidents, each, restore) for each in found]
+    with exclusive(book.engine, model_lock(model)):
+        live = read_model(archive.client, model) or live
+        looked += [key(model, "alias"), key(model, "row")]
+        seen += [_seen(incidents, each, restore) for each in audit_aliases(archive.client, book, model, live, cases)]
+    closed = _close(incidents, looked, seen)
+    _mark(archive, incidents, model)
+    return Audit(
+        models=(model,), versions=len(cases.keys() | live.versions.keys()), files_of=len(compared), seen=tuple(seen),
+        closed=tuple(closed), open=(), shipped=None,
+    )  # fmt: skip
+
+
+def _models(table: AnchorTable, book: "Rollouts", model: str | None) -> list[str]:
+    known = {each.model for each in table.all()} | {each.model for each in book.deployments()}
+    if model is None:
+        return sorted(known)
+    if model not in known:
+        raise UserError(model, [Problem(path=model, message="no such model", mend=did_you_mean(model, known))])
+    return [model]
+
+
+def _anchors(archive: Archive, book: "Rollouts", incidents: Incidents) -> tuple[list[Seen], int | None, list[str]]:
+    """Check the table of anchors, and ship it where there is a place to ship it to."""
+    table, file = AnchorTable(book.engine), archive.settings.anchors_file
+    looked, found, shipped = [key("anchors", "table")], [], None
+    wrong = table.check()
+    mend = "trust no dossier before you know who changed what: restore the operations database from a backup"
+    if wrong:
+        found.append(_anchor_deviation("table", wrong, mend))
+    if file is not None:
+        looked.append(key("anchors", "shipped"))
+        try:
+            shipped = ship(table, file)
+        except UserError as error:
+            found.append(_anchor_deviation("shipped", [f"{file}: {each}" for each in error.problems], mend))
+    return [_seen(incidents, each, None) for each in found], shipped, looked
+
+
+def _anchor_deviation(what: str, wrong: Sequence[str], mend: str) -> Deviation:
+    more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+    return Deviation(
+        key=key("anchors", what),
+        model=EVERY_MODEL,
+        version=None,
+        kind="anchors",
+        message=f"{wrong[0]}{more}",
+        mend=mend,
+    )
+
+
+def _seen(incidents: Incidents, deviation: Deviation, restore: str | None) -> Seen:
+    incident = incidents.raise_(
+        key=deviation.key,
+        model=deviation.model,
+        version=deviation.version,
+        kind=deviation.kind,
+        message=deviation.message,
+        mend=deviation.mend,
+    )
+    repair = deviation.repair
+    if restore is None or repair is None:
+        return Seen(deviation=deviation, incident=incident, restored=False)
+    if repair.dossier is not None:  # first: what is killed in between is done again, and recorded once
+        facts = {**repair.facts, "incident": incident.id, "kind": deviation.kind, "version": deviation.version}
+        operation = f"restoration:{incident.id}"
+        repair.dossier.record(Event(event="restoration", operation=operation, by=restore, at=utc_now(), facts=facts))
+    repair.apply()
+    closed = incidents.close(deviation.key, by=restore, reason="set back to what the dossier and the rollouts say")
+    return Seen(deviation=deviation, incident=closed or incident, restored=True)
+
+
+def _close(incidents: Incidents, looked: Iterable[str], seen: Iterable[Seen]) -> list[Incident]:
+    """Close what was looked for and not found again."""
+    there, places = {each.deviation.key for each in seen}, tuple(looked)
+    closed = []
+    for incident in incidents.open():
+        own = incident.key.startswith(PREFIX) and any(_below(incident.key, place) for place in places)
+        if own and incident.key not in there:
+            closed.append(incidents.close(incident.key, by="audit", reason="its cause is gone") or incident)
+    return closed
+
+
+def _below(name: str, place: str) -> bool:
+    return name == place or name.startswith(f"{place}:")
+
+
+def _serving(book: "Rollouts", model: str, live: LiveModel) -> set[int]:
+    """The versions that serve, served last, or that an alias names."""
+    row = book.current(model)
+    refs = () if row is None else (row.champion, row.canary)
+    return {ref.version for ref in refs if ref is not None} | set(live.aliases.values())
+
+
+def _mark(archive: Archive, incidents: Incidents, model: str) -> None:
+    """Have every version show which of its incidents are open."""
+    live = read_model(archive.client, model)
+    open_now = incidents.open(model)
+    for number, version in live.versions.items() if live is not None else ():
+        wanted = incident_tags(each.id for each in open_now if each.version == number).get(INCIDENT)
+        if version.tags.get(INCIDENT) != wanted:
+            tag_version(archive.client, model, number, INCIDENT, wanted)
