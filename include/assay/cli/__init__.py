@@ -2,12 +2,16 @@
 
 import typer
 
+from assay.cli.anchors import app as anchors
+from assay.cli.audit import audit
 from assay.cli.card import card
+from assay.cli.catalogue import catalogue, delete, retire
 from assay.cli.demo import demo
 from assay.cli.dossier import app as dossier
 from assay.cli.errors import explained
 from assay.cli.explain import explain
 from assay.cli.gate import app as gate
+from assay.cli.history import history
 from assay.cli.keys import app as keys
 from assay.cli.new import new
 from assay.cli.policy import app as policy
@@ -15,6 +19,9 @@ from assay.cli.rollback import rollback
 from assay.cli.schema import app as schema
 from assay.cli.serve import serve
 from assay.cli.stack import app as stack
+from assay.cli.waive import waive
+from assay.core import AssayError
+from assay.local.adopt import adopt
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,8 +34,15 @@ app.command()(explained(new))
 app.add_typer(stack)
 app.command()(explained(serve))
 app.command()(rollback)
+app.command()(audit)
+app.command()(history)
+app.command()(waive)
+app.command()(catalogue)
+app.command()(retire)
+app.command()(delete)
 app.command()(explain)
 app.command()(card)
+app.add_typer(anchors, name="anchors")
 app.add_typer(dossier, name="dossier")
 app.add_typer(gate, name="gate")
 app.add_typer(keys, name="keys")
@@ -37,5 +51,9 @@ app.add_typer(schema, name="schema")
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line, speaking to the stack of this folder unless the environment names other servers."""
+    try:
+        adopt()
+    except AssayError as error:  # `assay down` must go on all the same
+        typer.echo(f"note: {error}", err=True)
     app()

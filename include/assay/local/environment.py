@@ -62,6 +62,13 @@ def environment(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]
     }
 
 
+def client_settings(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]) -> dict[str, str]:
+    """What a command needs to know to speak to a stack: nothing that only its servers need."""
+    mlflow = _mlflow(home, ports, secrets)
+    tracking = {name: value for name, value in mlflow.items() if name.startswith("MLFLOW_TRACKING_")}
+    return {**_no_proxy(), **_assay(home, ports, secrets), **tracking}
+
+
 def _assay(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]) -> dict[str, str]:
     return {
         "ASSAY_HOME": str(home),
