@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.evidence.card.sample import facts
 from tests.governance.sample import HOSTILE
@@ -93,6 +93,7 @@ def test_any_text_stays_on_one_markdown_line_and_reads_back(text):
     assert re.sub(r"\\([\\`*_{}\[\]()#+|<>!~$&])", r"\1", shown) == " ".join(text.split())
 
 
+@settings(max_examples=400)
 @given(st.text(alphabet=st.sampled_from("ab<>&\"'`*_-#|\n \\/=")))
 def test_nothing_that_people_write_becomes_markup_of_their_own(text):
     reader = Reader()

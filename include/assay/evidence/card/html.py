@@ -81,20 +81,24 @@ def _block(block: str) -> Markup:
     return Markup("<p>{}</p>").format(_inline(block))
 
 
-# Each mark is looked for in text that is escaped already, so that what it holds cannot become markup.
-_MARKS = (
-    (re.compile(r"`([^`]+)`"), r"<code>\1</code>"),
-    (re.compile(r"\*\*([^*]+)\*\*"), r"<strong>\1</strong>"),
-    (re.compile(r"\b_blank_\b"), r'<em class="blank">blank</em>'),
-    (re.compile(r"(?<!\w)\*([^*\s][^*]*)\*(?!\w)"), r"<em>\1</em>"),
+_MARK = re.compile(
+    r"`(?P<code>[^`]+)`|\*\*(?P<strong>[^*]+)\*\*|\b_(?P<blank>blank)_\b|(?<!\w)\*(?P<em>[^*\s][^*]*)\*(?!\w)"
 )
 
 
 def _inline(text: str) -> Markup:
-    shown = str(escape(" ".join(text.split())))
-    for mark, element in _MARKS:
-        shown = mark.sub(element, shown)
-    return Markup(shown)  # noqa: S704 (escaped above)
+    """Text with its marks, each of which begins and ends inside the one around it."""
+    text, shown, place = " ".join(text.split()), Markup(), 0
+    for found in _MARK.finditer(text):
+        shown += escape(text[place : found.start()])
+        kind, inner = str(found.lastgroup), found[str(found.lastgroup)]
+        if kind == "blank":
+            shown += Markup('<em class="blank">blank</em>')
+        else:
+            content = escape(inner) if kind == "code" else _inline(inner)
+            shown += Markup("<{0}>{1}</{0}>").format(Markup(kind), content)  # noqa: S704 (one of four words of ours)
+        place = found.end()
+    return shown + escape(text[place:])
 
 
 def _kind(item: Item) -> str:
