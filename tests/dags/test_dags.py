@@ -71,7 +71,7 @@ def test_every_file_imports_and_none_imports_anything_heavy(found):
 
 def test_there_is_one_dag_for_each_policy(found):
     names = ("income", "misspelt", "bad_cron", "not_yaml", "by_hand")
-    assert sorted(found["dags"]) == sorted(f"retrain_{name}" for name in names)
+    assert sorted(found["dags"]) == sorted(["audit_registry", *(f"retrain_{name}" for name in names)])
 
 
 def test_the_chain_is_the_one_way_from_data_to_champion(found):
@@ -133,3 +133,13 @@ def test_a_policy_that_cannot_be_read_gets_a_dag_that_says_why(found, name, said
     assert said in dag["doc"]
     assert "invalid-policy" in dag["tags"]
     assert list(dag["tasks"]) == ["policy"]
+
+
+def test_the_registry_is_audited_every_quarter_of_an_hour(found):
+    dag = found["dags"]["audit_registry"]
+    assert "*/15 * * * *" in dag["schedule"]
+    assert dag["catchup"] is False
+    assert dag["active"] == 1
+    assert list(dag["tasks"]) == ["audit"]
+    assert dag["tasks"]["audit"]["retries"] == 2
+    assert "assay audit MODEL --restore" in dag["doc"]
