@@ -21,7 +21,7 @@ APPROVALS: dict[Role, str] = {"model_owner": "approval", "risk_officer": "risk_a
 
 _REQUEST = "approval_request"
 # What may happen beside an approval without taking its ground away.
-_HARMLESS = {_REQUEST, *APPROVALS.values(), "card", "rollout", "alias", "restoration"}
+_HARMLESS = {_REQUEST, *APPROVALS.values(), "card", "rollout", "alias", "canary", "restoration"}
 
 
 def question(run: Run, role: Role) -> tuple[str, str]:
