@@ -77,7 +77,15 @@ def test_the_demo_ends_with_the_version_that_serves(ran):
     _, out, _ = found(ran, "make demo")
     assert "income version 1" in out
     assert re.search(r"the gateway serves\W+version 1 \(", out)
-    assert "answered “Approve income version 1?” with Approve (the demo speaks for the reviewer)" in out
+    for role in ("model owner", "risk officer"):
+        assert f"answered “Approve income version 1 as {role}?” with Approve (the demo speaks for this person)" in out
+
+
+def test_the_evidence_is_there_to_be_asked(ran):
+    assert "approved by reviewer (model owner), officer (risk officer)" in found(ran, "assay history income")[1]
+    assert "Verified." in found(ran, "dossier verify")[1]
+    assert "Everything agrees." in found(ran, "dossier replay")[1]
+    assert "Nothing is out of order." in found(ran, "assay audit")[1]
 
 
 def test_the_gateway_answers_as_its_page_says(ran):

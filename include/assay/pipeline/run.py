@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from assay.core import (
     AssayError,
-    Check,
     Event,
     Judgement,
     Outcome,
@@ -25,6 +24,7 @@ from assay.core import (
     utc_now,
 )
 from assay.core.text import verdict_text
+from assay.evidence.judging import broken
 from assay.evidence.opening import archive, rollouts
 from assay.evidence.waivers import Waiver, cover, stored_waivers, waived, waiver_event
 from assay.policy import ModelFolder
@@ -280,8 +280,3 @@ class Run:
         if any(record.kind == "registration" for record in self.seen):
             return {"version": self.version}
         return {} if verdict.model is None else {"candidate": self.candidate.model_id}
-
-
-def broken(gate: str, reason: str) -> Judgement:
-    """The judgement of a gate that could not be measured."""
-    return Judgement(outcome=Outcome.ERROR, checks=[Check(name=gate, outcome=Outcome.ERROR, reason=reason)])

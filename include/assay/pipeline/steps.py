@@ -6,12 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from assay.core import Judgement, fault_point, sha256_bytes, sha256_file
-from assay.evidence.archive_files import code_archive, environment
+from assay.evidence.archive_files import archived_code, code_archive, environment, with_training
 from assay.evidence.judging import judge_gate, train
 from assay.evidence.opening import archive, model_lock, rollouts
 from assay.pipeline.run import LATEST, Run
 from assay.policy import ModelFolder
-from assay.registry.dossier import Dossier
+from assay.registry.dossier import Dossier, EvidenceError
 from assay.registry.images import CODE, POLICY, SNAPSHOT, version_tags
 
 if TYPE_CHECKING:
@@ -182,6 +182,9 @@ def _record_request(run: Run, dossier: Dossier) -> None:
     for name, content in files.items():
         dossier.store(name, content)
     digests = {name: sha256_bytes(content) for name, content in files.items()}
+    own = archived_code(files["inputs/assay.zip"])
+    if with_training(own, digests["inputs/train.py"]) != run.code_version:
+        raise EvidenceError(["the code on disk is not the code that runs; restart the worker and trigger a new run"])
     run.record(
         "request",
         "request",
