@@ -11,8 +11,7 @@ from assay.registry.live import LiveModel, point_alias
 from assay.rollout.history import Served, at, timeline
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
+    from assay.registry.archive import Archive
     from assay.rollout.records import Deployment, ModelRef
     from assay.rollout.rollouts import Rollouts
 
@@ -31,7 +30,7 @@ def served_aliases(served: Sequence[Served], when: datetime) -> dict[str, int]:
 
 
 def audit_aliases(
-    client: "MlflowClient", book: "Rollouts", model: str, live: LiveModel, cases: Mapping[int, Case]
+    archive: "Archive", book: "Rollouts", model: str, live: LiveModel, cases: Mapping[int, Case]
 ) -> list[Deviation]:
     """Every alias that is not what the deployment's row says, and a row that the moves do not explain."""
     try:
@@ -49,7 +48,7 @@ def audit_aliases(
         names, should = live.aliases.get(alias), wanted.get(alias)
         if names == should or any(names == then.get(alias) for then in lately):
             continue
-        found.append(_alias(client, model, alias, names, should, live, cases))
+        found.append(_alias(archive, model, alias, names, should, live, cases))
     return found
 
 
@@ -76,7 +75,7 @@ def _lately(served: Iterable[Served], now: datetime) -> list[dict[str, int]]:
 
 
 def _alias(
-    client: "MlflowClient",
+    archive: "Archive",
     model: str,
     alias: str,
     names: int | None,
@@ -97,7 +96,7 @@ def _alias(
         mend=f"assay audit {model} --restore sets it back; if a rollout has just ended, clear its canary_promotion",
         repair=Repair(
             dossier=None if holder is None else holder.dossier,
-            apply=lambda: point_alias(client, model, alias, should),
+            apply=lambda: point_alias(archive, model, alias, should),
             facts={"alias": alias, "was": names, "now": should},
         ),
     )

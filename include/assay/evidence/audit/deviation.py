@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from assay.registry.dossier import Dossier
 
@@ -68,8 +68,3 @@ def key(*parts: str | int) -> str:
     'audit:income:alias:champion'
     """
     return (PREFIX + ":".join(map(str, parts)))[:512]
-
-
-def is_fresh(at: str) -> bool:
-    """Whether something happened so lately that its image may lag behind."""
-    return datetime.now(UTC) - datetime.fromisoformat(at) < LAG

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from assay.core import Record
 from assay.evidence.account import kept_until
-from assay.evidence.audit.deviation import LAG, Deviation, Repair, is_fresh, key
-from assay.evidence.verify.case import Case, registered
+from assay.evidence.audit.deviation import LAG, Deviation, Repair, key
+from assay.evidence.verify.case import Case, is_younger, registered
 from assay.evidence.verify.files import check_candidate
 from assay.evidence.verify.report import Finding
 from assay.evidence.verify.shown import check_version, differing, marks, ours
@@ -164,7 +164,7 @@ def _tags(case: Case, allowed: Sequence[int]) -> Iterator[Deviation]:
 def _differing(
     case: Case, where: str, live: Mapping[str, str], expected: Expected, put: Callable[[str, str | None], None]
 ) -> Iterator[Deviation]:
-    fresh = sum(is_fresh(anchor.at) for anchor in case.anchors)
+    fresh = sum(is_younger(anchor.at, LAG) for anchor in case.anchors)
     wanted = expected(case.records)
     # what the tags were before each of the latest records: their writers may be at work
     lately = [expected(case.records[: len(case.records) - back]) for back in range(1, fresh + 1)]

@@ -177,7 +177,7 @@ def _audit_model(
     with exclusive(book.engine, model_lock(model)):
         live = read_model(archive.client, model) or live
         looked += [key(model, "alias"), key(model, "row")]
-        seen += [_seen(incidents, each, restore) for each in audit_aliases(archive.client, book, model, live, cases)]
+        seen += [_seen(incidents, each, restore) for each in audit_aliases(archive, book, model, live, cases)]
     closed = _close(incidents, looked, seen)
     _mark(archive, incidents, model)
     return Audit(

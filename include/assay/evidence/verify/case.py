@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from assay.core import Anchor, Event, Record, Settings
@@ -121,6 +122,14 @@ def open_case(archive: Archive, book: "Rollouts", model: str, version: int) -> C
         return fallback
     archive.of_version(model, version)  # says which there are
     raise EvidenceError([f"{model} version {version}: no dossier registers it; it was made by other hands"])
+
+
+def is_younger(at: str, than: timedelta) -> bool:
+    """Whether a time, as a row that anybody may have edited says it, is less than `than` ago."""
+    try:
+        return datetime.now(UTC) - datetime.fromisoformat(at) < than
+    except (ValueError, TypeError):
+        return False
 
 
 def registered(table: AnchorTable, model: str) -> list[str]:

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from assay.evidence.opening import rollouts
-from assay.evidence.verify.case import Case, open_case
+from assay.evidence.verify.case import Case, is_younger, open_case
 from assay.evidence.verify.chain import check_anchors, check_grounds, check_moves, check_records, check_shipped
 from assay.evidence.verify.files import check_candidate, check_card, check_inputs
 from assay.evidence.verify.report import Check, Report
@@ -82,9 +82,7 @@ def _settled(read: Callable[[], Case], patience: float) -> tuple[Case, list[Chec
 
 def _at_work(case: Case) -> bool:
     anchors = case.table.of(case.dossier.run_id)
-    if not anchors:
-        return False
-    return datetime.now(UTC) - datetime.fromisoformat(anchors[-1].at) < _FRESH
+    return bool(anchors) and is_younger(anchors[-1].at, _FRESH)
 
 
 def _noted(result: tuple[Check, list[str]], notes: list[str]) -> Check:
