@@ -96,7 +96,7 @@ def _alias(
         mend=f"assay audit {model} --restore sets it back; if a rollout has just ended, clear its canary_promotion",
         repair=Repair(
             dossier=None if holder is None else holder.dossier,
-            apply=lambda: point_alias(archive, model, alias, should),
+            apply=lambda: point_alias(archive.client, model, alias, should),
             facts={"alias": alias, "was": names, "now": should},
         ),
     )
