@@ -141,7 +141,14 @@ def begun(version: int) -> str:
     return json.dumps({"version": version, "digest": f"{version:064x}", **ground})
 
 
-def turns(first: Callable[[], object], second: Callable[[], object], *, times: int, rounds: int) -> tuple[float, float]:
+def turns(
+    first: Callable[[], object],
+    second: Callable[[], object],
+    *,
+    times: int,
+    rounds: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> tuple[float, float]:
     """Seconds that each takes, the best of several rounds in which they take turns."""
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
