@@ -1,8 +1,8 @@
 """The pages against a real MLflow server, read as a browser would read them."""
 
 import json
-from dataclasses import replace
-from datetime import date
+from dataclasses import asdict, replace
+from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 
 import pytest
@@ -10,18 +10,22 @@ from fastapi import HTTPException
 from fastapi.routing import APIRoute
 from starlette.applications import Starlette
 from starlette.routing import Mount
+from tests.evidence.catalogued import begun, policy_of, promoted, registered
 from tests.governance import sample
 from tests.governance.client import TestClient
+from tests.pipeline.conftest import NOISE
 
 from assay.core import Outcome, canonical_json, record_from_dict, sha256_bytes
+from assay.evidence.opening import rollouts
+from assay.evidence.waivers import propose
 from assay.governance.app import create_app
 from assay.governance.mount import LazyApp
-from assay.policy import Rollout
+from assay.policy import Rollout, parse_policy
 from assay.registry.keys import add_person
 from assay.registry.sealed import file_name
-from assay.rollout import ModelRef, Rollouts, create_tables, open_database
+from assay.rollout import Incidents, ModelRef, Rollouts, Waivers, create_tables, open_database
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, *map(pytest.mark.filterwarnings, NOISE)]
 
 MODEL = "toy"
 
@@ -220,7 +224,7 @@ def test_every_record_of_the_chain_is_shown_with_its_facts(page, dossier):
 
 def test_a_waiver_is_shown_wherever_its_check_is(page, dossier):
     said = " ".join(page.text.split())
-    assert "2 checks went on by a waiver." in said
+    assert "2 checks went on by a waiver. 1 of 2 waivers is not in force today." in said
     expires = dossier.events("waiver")[0].facts["expires"]
     in_force = f"WAIVED until {expires} by reviewer (signed by reviewer, officer): few rows"
     assert said.count(in_force) == 2  # at the top, and at the check
@@ -266,6 +270,109 @@ def test_a_model_shows_what_serves_and_how_it_came_to_that(client, settings, dos
     assert [move["action"] for move in as_json["moves"]] == ["begin"]
 
 
+CARD = b"<!doctype html><style>p {color: red}</style><p>The card</p><script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def served(settings):
+    """A model with a champion, a version that was rolled back, a card, incidents and waivers."""
+    (settings.models / "whole").mkdir()
+    (settings.models / "whole" / "policy.yaml").write_bytes(policy_of("whole", "low"))
+    for name in ("contract.json", "train.py", "toy.csv"):
+        (settings.models / "whole" / name).write_text("{}")
+    dossiers = [registered(settings, "whole")[1] for _ in range(2)]
+    dossiers[0].store("card/1/model_card.html", CARD)
+    files = {"card/1/model_card.html": sha256_bytes(CARD)}
+    sample.record(dossiers[0], "card", {"version": 1, "number": 1, "files": files}, "card:1")
+    book = rollouts(settings)
+    promoted(book, begun(book, "whole", 1))
+    second = begun(book, "whole", 2)
+    book.roll_back(second.id, second.epoch, reason=f"worse {sample.HOSTILE}")
+    incidents = Incidents(book.engine)
+    for key in ("old", "new"):
+        incidents.raise_(
+            key=key, model="whole", version=1, kind="alias", message=f"the {key} one {sample.HOSTILE}", mend="restore"
+        )
+    incidents.close("old", by="officer", reason="restored")
+    policy, today = parse_policy(policy_of("whole", "low"), "p"), datetime.now(UTC).date()
+    for last in (today, today - timedelta(days=3)):
+        waiver = propose(
+            policy, check="performance/auc", reason=sample.HOSTILE, expires=last.isoformat(), owner="ann", today=last
+        ).signed(dossiers[0].keyring, "ann")
+        Waivers(book.engine).add(waiver.id, "whole", json.dumps(waiver.document()))
+        Waivers(book.engine).sign(waiver.id, json.dumps(asdict(waiver.signatures[0])))
+    return dossiers
+
+
+def test_a_model_s_page_begins_with_what_is_wrong(client, served):
+    page = Page(client.get("/models/whole").text)
+    said = page.said
+    assert said.index("Open incidents") < said.index("the new one") < said.index("Serves now")
+    assert said.index("Closed incidents") < said.index("the old one")
+    assert page.text.count(sample.HOSTILE) >= 5
+    assert [tag for tag, _ in page.tags].count("script") == 1
+
+
+def test_a_model_s_page_draws_its_traffic_and_tells_it_in_a_table(client, served):
+    page = Page(client.get("/models/whole").text)
+    (label,) = [attrs["aria-label"] for tag, attrs in page.tags if attrs.get("class") == "traffic"]
+    assert label.endswith("now version 1 with 100 %.")
+    assert "2 canary, in shadow 0 %" in page.said
+    assert "1 champion 100 %" in page.said
+
+
+def test_a_model_s_page_lists_versions_waivers_and_cards(client, served):
+    page = Page(client.get("/models/whole").text)
+    assert "/base/assay/models/whole/versions/1/card" in page.links
+    assert "/base/assay/models/whole/versions/2/card" not in page.links
+    assert "1 champion" in page.said
+    assert "2 rolled back" in page.said
+    assert "2027-01-05 dossier" in page.said
+    assert "1 in force, 2 in all." in page.said
+    assert page.said.index("IN FORCE") < page.said.index("not in force: expired on")
+    twin = client.get("/models/whole.json").json()
+    assert [each["state"] for each in twin["versions"]] == ["rolled back", "champion"]
+    assert [bool(each["doubts"]) for each in twin["waivers"]] == [False, True]
+    assert [each["key"] for each in twin["incidents"]] == ["new", "old"]
+    assert [(each["version"], each["share"]) for each in twin["served"] if each["to"] is None] == [(1, 100)]
+
+
+def test_a_card_is_served_as_it_was_made_in_a_sandbox(client, served):
+    answer = client.get("/models/whole/versions/1/card")
+    assert answer.content == CARD
+    policy = answer.headers["content-security-policy"]
+    assert "sandbox" in policy.split("; ")
+    assert "script" not in policy
+    assert "default-src 'none'" in policy
+
+
+@pytest.mark.parametrize(
+    ("path", "said"), [("whole/versions/2", "No model card"), ("whole/versions/9", "no version 9")]
+)
+def test_a_card_that_is_not_there_is_a_sentence(client, served, path, said):
+    answer = client.get(f"/models/{path}/card")
+    assert answer.status_code == 404
+    assert said in Page(answer.text).said
+
+
+def test_a_card_that_was_changed_is_not_shown(client, served):
+    try:
+        served[0].store("card/1/model_card.html", CARD + b" ")
+        answer = client.get("/models/whole/versions/1/card")
+        assert answer.status_code == 409
+        assert "was changed after it was made" in Page(answer.text).said
+        assert "The card" not in answer.text
+    finally:
+        served[0].store("card/1/model_card.html", CARD)
+
+
+def test_a_waiver_that_is_none_is_said_on_the_page(client, settings, served):
+    Waivers(rollouts(settings).engine).add("x", "toy", "{")
+    answer = client.get("/models/toy")
+    assert answer.status_code == 200
+    assert "is not what was signed" in Page(answer.text).said
+
+
 def test_whoever_may_not_read_a_model_sees_nothing_of_it(client, settings):
     dossier, about = sample.begin(settings, "hidden", model="secret")
     verdict = dossier.append(sample.verdict("performance", sample.performance(), about))
@@ -275,6 +382,7 @@ def test_whoever_may_not_read_a_model_sees_nothing_of_it(client, settings):
     for path in (
         "/models/secret",
         "/models/secret.json",
+        "/models/secret/versions/1/card",
         f"/dossiers/{dossier.run_id}",
         f"/dossiers/{dossier.run_id}.json",
         f"/dossiers/{dossier.run_id}/records/{verdict.digest}.json",
@@ -297,12 +405,13 @@ def test_every_route_asks_who_is_there(settings):
         "/models",
         "/models/{model}",
         "/models/{model}.json",
+        "/models/{model}/versions/{version}/card",
     }
     with TestClient(app) as client:
         for route in app.routes:
             assert isinstance(route, APIRoute)
             assert nobody in [each.call for each in route.dependant.dependencies]
-            answer = client.get(route.path.format(run_id="a" * 32, digest="b" * 64, model=MODEL))
+            answer = client.get(route.path.format(run_id="a" * 32, digest="b" * 64, model=MODEL, version=1))
             assert answer.status_code == 401
             assert "Sign in" in answer.text
 

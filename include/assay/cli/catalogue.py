@@ -22,7 +22,7 @@ Version = Annotated[int, typer.Argument(help="One of its versions.", min=1)]
 
 @explained
 def catalogue(
-    model: Annotated[str | None, typer.Argument(help="The model. [default: all]", show_default=False)] = None,
+    model: Annotated[str | None, typer.Argument(help="The model; without it all of them.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON to standard output instead of text.")] = False,
 ) -> None:
     """List every registered version: what it is now, since when and why, and until when its evidence is kept.

@@ -26,6 +26,8 @@ class Account:
         The last day of its retention; None when that cannot be known.
     doubt
         Why it cannot; empty otherwise.
+    has_card
+        Whether a model card was made of it.
     """
 
     dossier: Dossier
@@ -34,6 +36,7 @@ class Account:
     refusal: Verdict | None
     kept_until: date | None
     doubt: str
+    has_card: bool
 
 
 def account_of(settings: Settings, model: str, version: int) -> Account:
@@ -63,6 +66,7 @@ def account_of(settings: Settings, model: str, version: int) -> Account:
         refusal=_refusal(dossier, anchors[place:]),
         kept_until=last,
         doubt=doubt,
+        has_card=any(anchor.kind == "card" for anchor in anchors[place:]),
     )
 
 

@@ -33,6 +33,8 @@ class Entry:
         The last day on which its evidence must be there; None when it is not known, and then it stays.
     doubt
         What keeps the dossier from accounting for it; empty when all is well.
+    has_card
+        Whether its dossier keeps a model card.
     """
 
     model: str
@@ -45,6 +47,7 @@ class Entry:
     registered_at: str | None = None
     kept_until: str | None = None
     doubt: str = ""
+    has_card: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -112,6 +115,7 @@ def _entry(settings: Settings, model: str, version: int, service: Service | None
         registered_at=account.registration.at,
         kept_until=None if account.kept_until is None else account.kept_until.isoformat(),
         doubt=account.doubt,
+        has_card=account.has_card,
     )  # fmt: skip
 
 

@@ -12,9 +12,10 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 from assay.core import Settings, UnavailableError, UserError, canonical_json
 from assay.evidence.opening import archive
+from assay.governance.card import CardError, card_page
 from assay.governance.dossier import dossier_page
-from assay.governance.models import ModelPage, list_models, model_page
-from assay.governance.render import HEADERS, page
+from assay.governance.models import SHOWN, ModelPage, list_models, model_page
+from assay.governance.render import CARD_HEADERS, HEADERS, page
 from assay.registry.dossier import Dossier, EvidenceError
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ Reader = Callable[[str], bool]
 
 RunId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+Version = Annotated[int, Path(ge=1, le=10**9)]
 Model = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
@@ -86,9 +88,18 @@ def _router(authorize: Callable[..., Any], settings: Settings) -> APIRouter:
     def model_json(model: Model, may_read: Annotated[Reader, may]) -> Response:
         return JSONResponse(_model(settings, model, may_read).to_dict(), headers=HEADERS)
 
+    @router.get("/models/{model}/versions/{version}/card")
+    def card(model: Model, version: Version, may_read: Annotated[Reader, may]) -> Response:
+        _require(may_read, model)
+        try:
+            content = card_page(settings, model, version)
+        except CardError as error:
+            raise HTTPException(404 if error.missing else 409, str(error)) from None
+        return HTMLResponse(content, headers=CARD_HEADERS)
+
     @router.get("/models/{model}")
     def model(request: Request, model: Model, may_read: Annotated[Reader, may]) -> Response:
-        return _html(request, "model", page=_model(settings, model, may_read))
+        return _html(request, "model", page=_model(settings, model, may_read), shown=SHOWN)
 
     return router
 

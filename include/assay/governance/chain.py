@@ -22,7 +22,8 @@ class Entry:
     title, said
         What it is called, and what it says in a sentence.
     by, at, key
-        Who or what made it, when, and the id of the key that signed it; empty for a record that does not hold.
+        Who or what made it (empty for the run's own verdicts), when, and the id of the key that signed it;
+        all empty for a record that does not hold.
     outcome
         A verdict's; empty for an event.
     facts
@@ -96,6 +97,11 @@ class Chain:
     def facts(self) -> dict[str, Mapping[str, Any]]:
         """Kind to the facts of the latest event of that kind."""
         return {record.event: record.facts for record in self.records if isinstance(record, Event)}
+
+    @property
+    def run_key(self) -> str:
+        """Names the orchestrator's run; empty when that record does not hold."""
+        return str(self.facts.get("request", {}).get("run_key", ""))
 
     @property
     def keys(self) -> list[str]:

@@ -75,11 +75,6 @@ class DossierPage:
         """Every check of the verdicts that count which went on by a waiver."""
         return [(each, line.waived) for each in self.latest.values() for line in each.waived if line.waived]
 
-    @property
-    def run_key(self) -> str:
-        """Names the orchestrator's run."""
-        return str(self.facts.get("request", {}).get("run_key", ""))
-
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
         return {

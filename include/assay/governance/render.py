@@ -38,6 +38,21 @@ HEADERS = {
     "Cache-Control": "private, no-cache",
 }
 
+# A card is a stored file: its own style and pictures may take effect, in a sandbox, and nothing else.
+CARD_HEADERS = HEADERS | {
+    "Content-Security-Policy": "; ".join(
+        [
+            "default-src 'none'",
+            "style-src 'unsafe-inline'",
+            "img-src data:",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'self'",
+            "sandbox",
+        ]
+    )
+}
+
 
 def page(template: str, *, root: str, **values: Any) -> str:
     """Render a page.

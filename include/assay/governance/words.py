@@ -1,6 +1,7 @@
 """Numbers and verdicts in words, the same on every page."""
 
 import math
+from collections.abc import Mapping
 
 from assay.core import Check, Limit, Outcome, Verdict
 
@@ -98,6 +99,17 @@ def attribute(columns: str) -> str:
 def groups(check: Check) -> str:
     """The groups that a check's estimate came from, as one phrase; empty when it names none."""
     return " against ".join(", ".join(map(str, group.values())) for group in check.groups or ())
+
+
+def waived(tags: Mapping[str, str], gate: str) -> int:
+    """How many checks of a gate went on by a waiver, as a run's tags say.
+
+    Examples
+    --------
+    >>> waived({"waiver.fairness.tpr_difference.sex": "0a1b until 2026-05-31"}, "fairness")
+    1
+    """
+    return sum(tag.startswith(f"waiver.{gate}.") for tag in tags)
 
 
 def summary(verdict: Verdict) -> str:
