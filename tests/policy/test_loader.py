@@ -213,3 +213,10 @@ def test_only_features_can_be_mutable():
     assert "mutable names columns that are not features: sex" in message(
         GOOD.replace("key: id", "key: id\n  mutable: [sex]")
     )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [("2", "is 2, the form of a later release"), ("true", "must be 1"), ("0", "must be 1")]
+)
+def test_a_policy_of_a_later_form_says_so(given, said):
+    assert said in message(GOOD.replace("schema: 1", f"schema: {given}"))

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from copy import copy
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
 from assay.core import Limit, Severity
 from assay.policy.tiers import TIERS, RiskTier, Role, Tier
@@ -251,10 +251,18 @@ def _cron(text: str) -> str:
     return text
 
 
+def _known_schema(value: object) -> object:
+    if isinstance(value, int) and not isinstance(value, bool) and value > 1:
+        raise ValueError(
+            f"is {value}, the form of a later release; this one reads 1: upgrade Assay, or write that form"
+        )
+    return value
+
+
 class Policy(Part):
     """All that governs one model."""
 
-    schema_version: Annotated[Literal[1], Field(alias="schema")]
+    schema_version: Annotated[Literal[1], BeforeValidator(_known_schema), Field(alias="schema")]
     model: Name
     owner: Annotated[str, Field(min_length=1)]
     description: str = ""
