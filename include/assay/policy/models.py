@@ -252,7 +252,9 @@ def _cron(text: str) -> str:
 
 
 def _known_schema(value: object) -> object:
-    if isinstance(value, int) and not isinstance(value, bool) and value > 1:
+    if isinstance(value, bool):  # which Python takes for an integer
+        raise ValueError(f"must be 1, got {value}")
+    if isinstance(value, int) and value > 1:
         raise ValueError(
             f"is {value}, the form of a later release; this one reads 1: upgrade Assay, or write that form"
         )
