@@ -3,6 +3,7 @@
 The pipeline writes them and whoever verifies compares them, both from here.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from assay.core import Event, Record, Verdict, sha256_bytes
@@ -23,7 +24,7 @@ VERDICT, WAIVER = f"{OURS}verdict.", f"{OURS}waiver."
 
 _SUBJECT = (POLICY, SNAPSHOT, CODE, CANDIDATE, CANDIDATE_SHA256)
 _LATER = (ROLLOUT, RETIRED)
-_LONGEST = 4000  # MLflow's database cuts nothing, it refuses
+_LONGEST, _LONGEST_KEY = 4000, 250  # MLflow's database cuts nothing, it refuses
 
 SCHEDULE = "(schedule)"
 """Shown as the requester of a run that nobody asked for."""
@@ -114,8 +115,8 @@ def _event_tags(event: Event) -> dict[str, str]:
         case "training":
             return {CANDIDATE: facts["candidate"], CANDIDATE_SHA256: facts["sha256"]}
         case "waiver":
-            name = ".".join(filter(None, [facts["gate"], facts["check"], facts["attribute"]])).replace("*", "_x_")
-            return {f"{WAIVER}{name}": f"{facts['id']} until {facts['expires']}"}
+            name = ".".join(filter(None, [facts["gate"], facts["check"], facts["attribute"]]))
+            return {_key(f"{WAIVER}{name}"): f"{facts['id']} until {facts['expires']}"}
         case "registration":
             return {VERSION: str(facts["version"])}
         case "rollout":
@@ -123,6 +124,15 @@ def _event_tags(event: Event) -> dict[str, str]:
         case "retirement":
             return {RETIRED: str(facts["reason"])[:_LONGEST]}
     return {}
+
+
+def _key(name: str) -> str:
+    """A name that MLflow takes as a tag's: columns may be called anything."""
+    plain = re.sub(r"[^\w.\- :]", "_", name.replace("*", "_x_"))
+    if len(plain) <= _LONGEST_KEY:
+        return plain
+    digest = sha256_bytes(name.encode())[:16]
+    return f"{plain[: _LONGEST_KEY - len(digest) - 1]}.{digest}"
 
 
 def _merged(records: Sequence[Record]) -> dict[str, str]:
