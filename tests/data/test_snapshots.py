@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.core import UnavailableError, UserError, sha256_file
-from assay.data.content import canonical_table, content_digest
+from assay.data import content
+from assay.data.content import canonical_table, content_digest, files_digest
 from assay.data.snapshots import create_snapshot, list_snapshots, open_snapshot
 from assay.policy import Data
 
@@ -200,6 +201,19 @@ def tables(draw):
 def test_the_digest_does_not_see_chunks(table, cut):
     chunked = pa.concat_tables([table.slice(0, cut), table.slice(cut)])
     assert content_digest(chunked) == content_digest(table)
+
+
+@given(tables(), st.integers(1, 12), st.integers(1, 5))
+def test_files_read_piece_by_piece_have_the_digest_of_their_rows(tmp_path_factory, table, cut, window):
+    folder = tmp_path_factory.mktemp("parts")
+    paths = [folder / "0.parquet", folder / "1.parquet"]
+    for part, path in zip((table.slice(0, cut), table.slice(cut)), paths, strict=True):
+        pq.write_table(part, path, row_group_size=2)
+    read = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(content, "_WINDOW", window)
+        assert files_digest(paths, read.append) == content_digest(canonical_table(table, "x"))
+    assert sum(read) == table.num_rows
 
 
 @given(tables(), tables())
