@@ -7,11 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from tests.evidence.whole import changed, flipped, make_whole, rewritten
+from tests.pipeline.support import approve, gateway, make_folder, make_run, walk
+from tests.pipeline.test_promotion import bad, to_the_last_stage, traffic
 
 from assay.core import UnavailableError, UserError
 from assay.evidence.audit import aliases, audit, close_incident, versions, whole
 from assay.evidence.opening import archive, model_lock, rollouts
 from assay.evidence.verify import verify
+from assay.pipeline import promotion
+from assay.pipeline.run import GateFailed
 from assay.registry.archive import Archive
 from assay.rollout.anchors import AnchorTable
 from assay.rollout.exclusive import exclusive
@@ -344,6 +348,34 @@ def test_an_unknown_model_and_a_server_that_is_down_are_told(run, model):
     away = Archive(replace(run.settings, tracking_uri="http://127.0.0.1:9"), AnchorTable(rollouts(run.settings).engine))
     with pytest.raises(UnavailableError):
         audit(away, model)
+
+
+def test_a_whole_life_leaves_nothing_to_find(settings, tmp_path):
+    folder = make_folder(tmp_path)
+    model = folder.name
+    with gateway(settings, model) as (reached, says):
+        for seed in (1, 2, 3):
+            run = make_run(settings, folder, run_key=f"retrain/{model}/{seed}", seed=seed)
+            walk(run)
+            approve(replace(run, pinned=False))
+            run = replace(run, settings=reached, pinned=False)
+            run.__dict__["says"] = says
+            if seed < 3:
+                to_the_last_stage(run)
+                promotion.move(replace(run))
+            else:
+                promotion.begin(replace(run))
+                traffic(run, bad, rows=400)
+                with pytest.raises(GateFailed):
+                    promotion.move(replace(run))
+            found = audit(archive(settings), model, deep=True)
+            assert (told(found), found.versions, found.files_of) == ([], seed, seed)
+    assert run.dossier.client.get_registered_model(model).aliases == {"champion": "2", "previous": "1"}
+    walk(make_run(settings, folder, run_key=f"retrain/{model}/1", seed=1), "fairness_gate")  # a task cleared long after
+    assert told(audit(archive(settings), model)) == []
+    for version in (1, 2, 3):
+        report = verify(archive(settings), model, version, patience=0)
+        assert ([str(each) for each in report.findings], report.notes) == ([], ())
 
 
 def spell(version, role, since, until=None):

@@ -1,17 +1,17 @@
 """An audit from its first look to its last incident."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from assay.core import Event, Problem, UserError, did_you_mean, utc_now
+from assay.core import Problem, UserError, did_you_mean
 from assay.evidence.audit.aliases import audit_aliases
-from assay.evidence.audit.deviation import PREFIX, Deviation, key
+from assay.evidence.audit.deviation import Deviation, key
+from assay.evidence.audit.incidents import Seen, close, mark, raised
 from assay.evidence.audit.versions import audit_files, audit_tags, audit_versions, pending, read_cases
 from assay.evidence.opening import model_lock, rollouts
 from assay.registry.archive import Archive
-from assay.registry.images import INCIDENT, incident_tags
-from assay.registry.live import LiveModel, read_model, tag_version
+from assay.registry.live import LiveModel, read_model
 from assay.rollout.anchors import AnchorTable
 from assay.rollout.exclusive import exclusive
 from assay.rollout.incidents import Incident, Incidents
@@ -22,19 +22,6 @@ if TYPE_CHECKING:
 
 EVERY_MODEL = "(all models)"
 """Whom an incident of the anchors concerns."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Seen:
-    """A deviation, its incident, and whether it was set back."""
-
-    deviation: Deviation
-    incident: Incident
-    restored: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return {**self.incident.to_dict(), "restored": self.restored}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,7 +99,7 @@ def audit(archive: Archive, model: str | None = None, *, deep: bool = False, res
     incidents = Incidents(book.engine)
     models = _models(AnchorTable(book.engine), book, model)
     seen, shipped, looked = _anchors(archive, book, incidents)
-    closed = _close(incidents, looked, seen)
+    closed = close(incidents, looked, seen)
     versions = files = 0
     for each in models:
         found = _audit_model(archive, book, incidents, each, deep=deep, restore=restore)
@@ -153,7 +140,7 @@ def close_incident(archive: Archive, incident_id: int, *, by: str, reason: str) 
         raise UserError("assay audit", problems)
     incident = found[incident_id]
     closed = incidents.close(incident.key, by=by, reason=reason.strip()) or incident
-    _mark(archive, incidents, incident.model)
+    mark(archive, incidents, incident.model)
     return closed
 
 
@@ -173,13 +160,13 @@ def _audit_model(
     for case in compared:
         looked.append(key(model, "file", case.version))
         found += audit_files(case)
-    seen = [_seen(incidents, each, restore) for each in found]
+    seen = [raised(incidents, each, restore) for each in found]
     with exclusive(book.engine, model_lock(model)):
         live = read_model(archive.client, model) or live
         looked += [key(model, "alias"), key(model, "row")]
-        seen += [_seen(incidents, each, restore) for each in audit_aliases(archive, book, model, live, cases)]
-    closed = _close(incidents, looked, seen)
-    _mark(archive, incidents, model)
+        seen += [raised(incidents, each, restore) for each in audit_aliases(archive, book, model, live, cases)]
+    closed = close(incidents, looked, seen)
+    mark(archive, incidents, model)
     return Audit(
         models=(model,), versions=len(cases.keys() | live.versions.keys()), files_of=len(compared), seen=tuple(seen),
         closed=tuple(closed), open=(), shipped=None,
@@ -209,7 +196,7 @@ def _anchors(archive: Archive, book: "Rollouts", incidents: Incidents) -> tuple[
             shipped = ship(table, file)
         except UserError as error:
             found.append(_anchor_deviation("shipped", [f"{file}: {each}" for each in error.problems], mend))
-    return [_seen(incidents, each, None) for each in found], shipped, looked
+    return [raised(incidents, each, None) for each in found], shipped, looked
 
 
 def _anchor_deviation(what: str, wrong: Sequence[str], mend: str) -> Deviation:
@@ -224,54 +211,8 @@ def _anchor_deviation(what: str, wrong: Sequence[str], mend: str) -> Deviation:
     )
 
 
-def _seen(incidents: Incidents, deviation: Deviation, restore: str | None) -> Seen:
-    incident = incidents.raise_(
-        key=deviation.key,
-        model=deviation.model,
-        version=deviation.version,
-        kind=deviation.kind,
-        message=deviation.message,
-        mend=deviation.mend,
-    )
-    repair = deviation.repair
-    if restore is None or repair is None:
-        return Seen(deviation=deviation, incident=incident, restored=False)
-    if repair.dossier is not None:  # first: what is killed in between is done again, and recorded once
-        facts = {**repair.facts, "incident": incident.id, "kind": deviation.kind, "version": deviation.version}
-        operation = f"restoration:{incident.id}"
-        repair.dossier.record(Event(event="restoration", operation=operation, by=restore, at=utc_now(), facts=facts))
-    repair.apply()
-    closed = incidents.close(deviation.key, by=restore, reason="set back to what the dossier and the rollouts say")
-    return Seen(deviation=deviation, incident=closed or incident, restored=True)
-
-
-def _close(incidents: Incidents, looked: Iterable[str], seen: Iterable[Seen]) -> list[Incident]:
-    """Close what was looked for and not found again."""
-    there, places = {each.deviation.key for each in seen}, tuple(looked)
-    closed = []
-    for incident in incidents.open():
-        own = incident.key.startswith(PREFIX) and any(_below(incident.key, place) for place in places)
-        if own and incident.key not in there:
-            closed.append(incidents.close(incident.key, by="audit", reason="its cause is gone") or incident)
-    return closed
-
-
-def _below(name: str, place: str) -> bool:
-    return name == place or name.startswith(f"{place}:")
-
-
 def _serving(book: "Rollouts", model: str, live: LiveModel) -> set[int]:
     """The versions that serve, served last, or that an alias names."""
     row = book.current(model)
     refs = () if row is None else (row.champion, row.canary)
     return {ref.version for ref in refs if ref is not None} | set(live.aliases.values())
-
-
-def _mark(archive: Archive, incidents: Incidents, model: str) -> None:
-    """Have every version show which of its incidents are open."""
-    live = read_model(archive.client, model)
-    open_now = incidents.open(model)
-    for number, version in live.versions.items() if live is not None else ():
-        wanted = incident_tags(each.id for each in open_now if each.version == number).get(INCIDENT)
-        if version.tags.get(INCIDENT) != wanted:
-            tag_version(archive.client, model, number, INCIDENT, wanted)
