@@ -1,11 +1,11 @@
-"""Tags are shown by MLflow, so they must be such as it takes."""
+"""Tags are shown by MLflow, so they must be such as it takes; and each thing shows what is about it."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st
 from mlflow.utils.validation import _validate_model_version_tag, _validate_tag
 
-from assay.core import Event
-from assay.registry.images import tags_of
+from assay.core import Event, Judgement, Outcome, Stopwatch, Subject, bind
+from assay.registry.images import candidate_tags, incident_tags, run_tags, tags_of, version_tags
 
 
 def tag_of(attribute, check="tpr_difference"):
@@ -32,3 +32,68 @@ def test_a_waiver_s_tag_reads_like_its_check():
 
 def test_long_names_stay_apart():
     assert tag_of("x" * 400)[0] != tag_of("x" * 401)[0]
+
+
+def event(kind, **facts):
+    return Event(event=kind, operation=kind, by="run", at="t", facts=facts)
+
+
+def trained(sha256):
+    return event("training", candidate=f"m-{sha256}", sha256=sha256)
+
+
+def judged(gate, model, outcome=Outcome.PASS):
+    subject = Subject(model=model, policy_sha256="p", snapshot="s", code_version="c")
+    return bind(gate, Judgement(outcome=outcome, checks=[]), subject, Stopwatch())
+
+
+def waived(verdict):
+    facts = {"gate": verdict.gate, "check": "auc", "attribute": None, "id": "0a", "expires": "2026-05-31"}
+    return event("waiver", verdict=verdict.digest, **facts)
+
+
+def gates_in(tags):
+    return sorted(key.removeprefix("assay.") for key in tags if key.startswith(("assay.verdict", "assay.waiver")))
+
+
+SNAPSHOT = event("snapshot", snapshot="s")
+CONTRACT = judged("contract", None)
+
+
+def test_a_candidate_shows_what_was_decided_about_it_before_there_was_a_version():
+    failed = judged("performance", "a", Outcome.FAIL)
+    chain = [SNAPSHOT, CONTRACT, trained("a"), failed, waived(failed), waived(CONTRACT), judged("contract", None)]
+    assert gates_in(candidate_tags(chain)) == ["verdict.performance", "waiver.performance.auc"]
+    assert candidate_tags(chain)["assay.snapshot"] == "s"
+    registered = [*chain, event("registration", version=1), judged("approval", "a")]
+    assert gates_in(candidate_tags(registered)) == ["verdict.performance", "waiver.performance.auc"]
+    assert gates_in(candidate_tags([*chain, trained("b"), judged("fairness", "b")])) == ["verdict.fairness"]
+    assert gates_in(candidate_tags([*chain, trained("b"), trained("a")])) == gates_in(candidate_tags(chain))
+    assert candidate_tags([SNAPSHOT, CONTRACT]) == {}
+
+
+def test_versions_of_one_dossier_show_each_its_own():
+    first = [SNAPSHOT, CONTRACT, trained("a"), judged("performance", "a"), event("registration", version=4)]
+    moved = event("rollout", version=4, to_stage="shadow")
+    second = [*first, moved, trained("b"), judged("fairness", "b"), event("registration", version=7)]
+    chain = [*second, judged("approval", "b"), event("rollout", version=4, to_stage="rolled_back")]
+    one, other = version_tags(chain, "d", 4), version_tags(chain, "d", 7)
+    assert (one["assay.candidate_sha256"], other["assay.candidate_sha256"]) == ("a", "b")
+    assert (one["assay.rollout"], "assay.rollout" in other) == ("rolled_back", False)
+    assert "verdict.approval" not in gates_in(one)
+    assert gates_in(other) == ["verdict.approval", "verdict.contract", "verdict.fairness", "verdict.performance"]
+    assert version_tags(chain, "d") == other
+    assert version_tags(first[:-1], "d") == version_tags(first, "d", 4)
+    assert one["assay.dossier"] == "d"
+
+
+def test_a_run_shows_the_latest_of_everything_and_its_head():
+    chain = [SNAPSHOT, CONTRACT, trained("a"), trained("b")]
+    tags = run_tags(chain)
+    assert (tags["assay.candidate"], tags["assay.head"]) == ("m-b", f"4:{chain[-1].digest}")
+    assert run_tags([]) == {}
+
+
+def test_open_incidents_are_one_tag():
+    assert incident_tags([11, 2]) == {"assay.incident": "2,11"}
+    assert incident_tags([]) == {}
