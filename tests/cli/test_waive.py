@@ -71,7 +71,7 @@ def test_a_signed_waiver_is_kept_and_counts(home):
     assert "counts from now on" in said
     assert "the latest verdict was not looked at" in said  # MLflow is down, and that is no reason to wait
     assert doubts(home, waiver, "low") == []
-    assert "1 waivers, 1 of them in force" in waive("toy", "--list")[1]
+    assert "1 waiver, 1 in force" in waive("toy", "--list")[1]
 
 
 def test_a_dry_run_checks_everything_and_stores_nothing(home):

@@ -133,7 +133,7 @@ class TestRetirement:
         for version, state in ((1, "previous"), (2, "champion"), (3, "canary")):
             with pytest.raises(UserError) as raised:
                 retire(settings, model, version, reason="", by="ann")
-            assert [each.path for each in raised.value.problems] == [f"version {version}", "--reason"]
+            assert [each.path for each in raised.value.problems] == [f"{model} version {version}", "--reason"]
             assert f"is {state}" in str(raised.value)
             assert dossiers[version - 1].events("retirement") == []
 

@@ -337,6 +337,11 @@ def test_a_model_s_page_lists_versions_waivers_and_cards(client, served):
     assert [(each["version"], each["share"]) for each in twin["served"] if each["to"] is None] == [(1, 100)]
 
 
+def test_the_runs_have_a_column_for_each_gate_that_the_risk_tier_asks_for(client, served):
+    assert "Risk approval" not in Page(client.get("/models/whole").text).said
+    assert "Risk approval" in Page(client.get("/models/toy").text).said
+
+
 def test_a_card_is_served_as_it_was_made_in_a_sandbox(client, served):
     answer = client.get("/models/whole/versions/1/card")
     assert answer.content == CARD

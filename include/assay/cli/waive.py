@@ -202,6 +202,7 @@ def _listed(settings: Settings, folder: "ModelFolder", keyring: "Keyring", today
 
     found = stored_waivers(rollouts(settings).engine, folder.policy.model)
     states = [(each, each.doubts(keyring, folder.policy.tier, today=today)) for each in found]
-    yield f"{folder.policy.model}: {len(found)} waivers, {sum(not doubts for _, doubts in states)} of them in force"
+    plural = "" if len(found) == 1 else "s"
+    yield f"{folder.policy.model}: {len(found)} waiver{plural}, {sum(not doubts for _, doubts in states)} in force"
     for waiver, doubts in states:
         yield from _said(waiver, doubts)

@@ -66,7 +66,7 @@ def retire(settings: Settings, model: str, version: int, *, reason: str, by: str
     if not reason.strip():
         problems.append(Problem(path="--reason", message="is empty", mend="say why, for whoever reads the dossier"))
     if problems:
-        raise UserError(f"{model} version {version}", problems)
+        raise UserError(_name(model, version), problems)
     dossier = account_of(settings, model, version).dossier
     event = Event(
         event="retirement",
@@ -97,9 +97,9 @@ def plan_deletion(settings: Settings, model: str, version: int, *, today: date) 
     if today <= date.fromisoformat(found.kept_until):
         mend = f"it can be deleted from the day after {found.kept_until}"
         message = f"its evidence is under retention until {found.kept_until}"
-        problems.append(Problem(path=f"version {version}", message=message, mend=mend))
+        problems.append(Problem(path=_name(model, version), message=message, mend=mend))
     if problems:
-        raise UserError(f"{model} version {version}", problems)
+        raise UserError(_name(model, version), problems)
     account = account_of(settings, model, version)
     run_id = account.dossier.run_id
     others = [each for each in archive(settings).versions(model) if each != version]
@@ -137,4 +137,8 @@ def _run_of(settings: Settings, model: str, version: int) -> str | None:
 def _in_use(found: Entry) -> list[Problem]:
     if found.state not in IN_USE:
         return []
-    return [Problem(path=f"version {found.version}", message=f"is {found.state}", mend=_MENDS[found.state])]
+    return [Problem(path=_name(found.model, found.version), message=f"is {found.state}", mend=_MENDS[found.state])]
+
+
+def _name(model: str, version: int) -> str:
+    return f"{model} version {version}"

@@ -11,7 +11,7 @@ from assay.evidence.opening import archive, rollouts
 from assay.evidence.waivers import stored_waivers
 from assay.governance.traffic import Traffic, traffic
 from assay.governance.waived import WaiverState
-from assay.governance.words import GATES
+from assay.governance.words import APPROVALS, GATES
 from assay.policy import Policy, load_folder, model_folders
 from assay.registry.summaries import Summary, list_dossiers
 from assay.rollout import Deployment, Incident, Incidents, Move, Served, timeline
@@ -75,8 +75,10 @@ class ModelPage:
     @property
     def gates(self) -> list[str]:
         """The columns of the matrix: a retraining's gates, then any others that a run was tagged with."""
-        others = sorted({gate for run in self.runs for gate in run.outcomes} - set(GATES))
-        return [*GATES, *others]
+        seen = {gate for run in self.runs for gate in run.outcomes}
+        asked = set() if self.row.policy is None else {APPROVALS[role] for role in self.row.policy.tier.roles}
+        unasked = {*APPROVALS.values()} - seen - asked - {"approval"}
+        return [gate for gate in [*GATES, *sorted(seen - set(GATES))] if gate not in unasked]
 
     @property
     def dossiers(self) -> dict[str, str]:

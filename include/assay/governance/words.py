@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 
 from assay.core import Check, Limit, Outcome, Verdict
+from assay.policy import Role
 
 GATES = {
     "contract": "Data contract",
@@ -16,7 +17,7 @@ GATES = {
 }
 """Every gate of a retraining in its order, and its heading."""
 
-APPROVALS = {"model_owner": "approval", "risk_officer": "risk_approval"}
+APPROVALS: dict[Role, str] = {"model_owner": "approval", "risk_officer": "risk_approval"}
 """The gate at which each role answers."""
 
 TASKS = {
