@@ -67,6 +67,7 @@ class Dossier:
     model: str
     anchors: Anchors = field(repr=False)
     keyring: Keyring = field(repr=False)
+    _read: dict[str, bytes | None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def tags(self) -> dict[str, str]:
         """The tags of the run, read now."""
@@ -107,11 +108,17 @@ class Dossier:
         return anchors[-1].digest if anchors else None
 
     def check(self) -> tuple[list[Sealed], list[str]]:
-        """The records that are what was anchored, oldest first, and a sentence for everything that is wrong."""
+        """The records that are what was anchored, oldest first, and a sentence for everything that is wrong.
+
+        A file that was good is not read again through this object: a task looks at its chain several times.
+        """
         anchors = self.anchors.of(self.run_id)
-        names = [file_name(anchor.number, anchor.kind, anchor.digest) for anchor in anchors]
-        files = get_files(self.tracking_uri, [f"{self.location}/{name}" for name in names])
-        return check_chain(self.run_id, anchors, list(files.values()), self.keyring)
+        paths = [f"{self.location}/{file_name(anchor.number, anchor.kind, anchor.digest)}" for anchor in anchors]
+        files = self._read | get_files(self.tracking_uri, [path for path in paths if path not in self._read])
+        sealed, doubts = check_chain(self.run_id, anchors, [files[path] for path in paths], self.keyring)
+        if not doubts:
+            self._read.update(files)
+        return sealed, doubts
 
     def records(self) -> list[Record]:
         """The chain, oldest first; every digest, link, signature and anchor checked.
