@@ -4,6 +4,7 @@ A program, see `tests.registry.children`: every task runs in a process of its ow
 imported here at the top is imported once for all of them.
 """
 
+import gc
 import json
 import os
 import random
@@ -15,11 +16,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import deltalake
-import duckdb
+import duckdb_sqlalchemy
 import great_expectations
+import httpcore
 import mlflow.onnx
+import mlflow.pyfunc
+import mlflow.tracking.request_header.registry
+import model_signing.signing
+import model_signing.verifying
 import onnxruntime
-import pandas
+import opentelemetry.sdk.metrics
+import pyarrow.pandas_compat
 import scipy.stats
 import skl2onnx
 import sklearn.compose
@@ -34,10 +41,11 @@ from assay.core import Settings, code_version
 from assay.evidence.opening import rollouts
 from assay.pipeline import approval, promotion, steps
 from assay.pipeline.run import Run
+from assay.registry.client import connect
 
 USED = (
-    deltalake, duckdb, great_expectations, mlflow.onnx, onnxruntime, pandas, scipy.stats, skl2onnx, sklearn.compose,
-    sklearn.linear_model, skops.io,
+    deltalake, duckdb_sqlalchemy, great_expectations, httpcore, mlflow, model_signing, onnxruntime, opentelemetry,
+    pyarrow.pandas_compat, scipy, skl2onnx, sklearn, skops,
 )  # fmt: skip
 ROUNDS_PER_MODEL = 3  # the first without a champion, the others with one to replace
 LANES = 2
@@ -189,6 +197,8 @@ def lane(settings: Settings, seeds: range, number: int) -> None:
 def main() -> None:
     settings, seeds = unpacked(sys.argv[1]), range(*map(int, sys.argv[2:]))
     settings.models.mkdir()
+    connect(settings)  # for what it imports
+    gc.freeze()  # else every child's first collection copies all of it
     lanes = [start(lambda number=number: lane(settings, seeds, number)) for number in range(LANES)]
     if set(map(end, lanes)) != {0}:
         sys.exit(1)
