@@ -1,6 +1,6 @@
 """Anchors: the digests of a dossier's records, kept outside the dossier so that it cannot be rewritten unseen."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 from assay.core.canonical import sha256_json
@@ -47,7 +47,7 @@ class Anchor:
 
     def to_dict(self) -> dict[str, Any]:
         """The anchor as plain JSON values."""
-        return asdict(self)
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 class AnchorTakenError(AssayError):

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ def _write(value: Any) -> str:
         case None | bool():
             return json.dumps(value)
         case str():
-            return json.dumps(str(value), ensure_ascii=False)
+            return encode_basestring(value)  # what json.dumps comes to, without making an encoder for each text
         case int():
             if abs(value) > _MAX_SAFE_INTEGER and not _is_written_double(value):
                 raise ValueError(f"integer {value} has no exact JSON form; write it as a string")
