@@ -258,6 +258,10 @@ def test_what_mlflow_shows_otherwise_than_recorded_is_named(run, model):
         (sql("UPDATE model_versions SET current_stage = 'Deleted_Internal' WHERE name = ?", model), ["was deleted"]),
         (sql(f"UPDATE runs SET lifecycle_stage = 'deleted' WHERE {where}", run_id), [f"run {run_id}", "was deleted"]),
         (
+            sql("UPDATE logged_models SET source_run_id = 'r' WHERE model_id = ?", candidate),
+            [f"candidate {candidate}: run_id: is 'r'"],
+        ),
+        (
             sql("UPDATE logged_models SET lifecycle_stage = 'deleted' WHERE model_id = ?", candidate),
             [f"candidate {candidate}", "was deleted"],
         ),

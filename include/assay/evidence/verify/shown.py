@@ -47,9 +47,15 @@ def check_version(case: Case) -> Check:
         "run_id": case.dossier.run_id,
         "status": "READY",
     }
-    live = {key: str(getattr(case.live, key)) for key in wanted}
-    wrong = differing(wanted, live)
-    return checked("version", ", ".join(wanted), [Finding(path=f"{name}: {k}", message=m) for k, m in wrong.items()])
+    wrong = differing(wanted, {key: str(getattr(case.live, key)) for key in wanted})
+    found = [Finding(path=f"{name}: {key}", message=message) for key, message in wrong.items()]
+    model_id = training.facts["candidate"]
+    candidate = read_candidate(case.dossier.client, model_id)
+    if candidate is not None:
+        made = {key: wanted[key] for key in ("run_id", "status")}
+        wrong = differing(made, {key: getattr(candidate, key) for key in made})
+        found += [Finding(path=f"candidate {model_id}: {key}", message=message) for key, message in wrong.items()]
+    return checked("version", f"{', '.join(wanted)} of the version; run_id, status of the candidate", found)
 
 
 def check_tags(case: Case) -> Check:
