@@ -228,6 +228,7 @@ def test_a_waiver_is_shown_wherever_its_check_is(page, dossier):
     expires = dossier.events("waiver")[0].facts["expires"]
     in_force = f"WAIVED until {expires} by reviewer (signed by reviewer, officer): few rows"
     assert said.count(in_force) == 2  # at the top, and at the check
+    assert "Fairness FAIL waived" in said  # in the chain
     assert said.count("WAIVER NOT IN FORCE until 2026-01-31 by reviewer: few rows") == 2
     assert "expired on 2026-01-31; waits for 1 more person to sign it with a key of their own" in said
 

@@ -18,7 +18,12 @@ def told(event: Event) -> str:
     """
     try:
         return _SENTENCES[event.event](event.facts) if event.event in _SENTENCES else ""
-    except (KeyError, TypeError, ValueError):  # another version of Assay wrote it: its facts are shown as they are
+    except (
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ):  # another version of Assay wrote it: its facts are shown as they are
         return ""
 
 
