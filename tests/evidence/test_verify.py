@@ -294,12 +294,12 @@ def test_rows_of_the_operations_database_changed_by_hand_are_named(run):
     assert found(run) == []
 
 
-def rewritten_chain(run, keyring, kind="request"):
+def rewritten_chain(run, keyring, kind="request", **words):
     """The chain with other words in one of its events, signed anew throughout; what each file is to hold."""
     previous, files = None, {}
     for number, record in enumerate(replace(run).dossier.records(), 1):
         if isinstance(record, Event):
-            facts = {**record.facts, **({"reason": "ordered"} if record.event == kind else {})}
+            facts = {**record.facts, **((words or {"reason": "ordered"}) if record.event == kind else {})}
             made = replace(record, facts=_renamed(facts, files), previous=previous)
         else:
             made = replace(record, previous=previous)
@@ -394,6 +394,29 @@ def test_chain_and_anchors_rewritten_with_the_right_key_are_found_by_the_shipped
     assert told
     assert all(each.startswith(f"{shipped}: line {number}: is not the table's anchor of record") for each in told)
     assert checked(run, shipped=shipped).sound
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "said"),
+    [
+        ("registration", {"verdicts": {"performance": "0" * 64}}, "names a verdict of performance that was not given"),
+        ("registration", {"policy_sha256": "0" * 64}, "says policy_sha256"),
+        ("registration", {"sha256": "0" * 64}, "says sha256"),
+        ("approval_request", {"head": "0" * 64}, "asks about a head that there was not"),
+        ("waiver", {"reason": "because"}, "reviewer's signature: has a signature that the key"),
+        ("waiver", {"owner": "somebody"}, "is not signed by its owner somebody"),
+        ("waiver", {"verdict": "0" * 64}, "waives a verdict that was not given before"),
+        ("snapshot", {"snapshot": "toy-0"}, "is about the snapshot"),
+        ("request", {"policy_sha256": "0" * 64}, "is about the policy"),
+        ("rollout", {"evidence_sha256": "0" * 64}, "evidence_sha256: is"),
+        ("training", {"key": "0" * 16}, "was signed by the key"),
+        ("training", {"sha256": "0" * 64}, "which this run did not train"),
+    ],
+)
+def test_records_of_the_right_key_that_do_not_stand_on_each_other_are_found(run, files, kind, words, said):
+    chain = rewritten_chain(run, archive(run.settings).keyring, kind, **words)
+    with stored(files, chain), rewritten_anchors(run, chain):
+        assert any(said in each for each in found(run))
 
 
 def test_a_file_that_lags_behind_says_for_how_many_records_it_cannot_speak(run, tmp_path):
