@@ -56,7 +56,7 @@ def answered(dossier, outcome, reason="the gap is too wide", gate="approval"):
 
 
 def begun(book, model, version):
-    ref = ModelRef(model=model, version=version, digest=f"{version}" * 64, path="p", entity_column="id")
+    ref = ModelRef(model=model, version=version, digest=f"{version:064d}", path="p", entity_column="id")
     return book.begin(ref=ref, run_key=f"{model}/{version}/{utc_now()}", policy=Limits(max_brier=0.2, stages=[50, 100]))
 
 

@@ -153,17 +153,18 @@ def _expected(tier: Tier | None) -> list[str]:
 
 def _answers(chain: Chain) -> list[Answer]:
     answers = []
-    asked: dict[str, str] = {}
+    asked: dict[str, str | None] = {}
     for record in chain.records:
         if record.kind == "approval_request" and not isinstance(record, Verdict):
-            asked[APPROVALS.get(record.facts["role"], "")] = record.facts["head"]
+            asked[str(record.facts.get("role"))] = record.facts.get("head")
         if isinstance(record, Verdict) and record.gate in APPROVALS.values():
             said = record.checks[0] if record.checks else None
             person = next(iter((said and said.groups) or [{}]), {})
-            head = asked.get(record.gate)
+            role = next(role for role, gate in APPROVALS.items() if gate == record.gate)
+            head = asked.get(role)
             answers.append(
                 Answer(
-                    role=next(role for role, gate in APPROVALS.items() if gate == record.gate),
+                    role=role,
                     who=person.get("who", ""),
                     at=person.get("at") or record.started_at,
                     outcome=str(record.outcome),

@@ -18,6 +18,8 @@ from assay.rollout import Deployment, Incident, Incidents, Move, Served, timelin
 
 SHOWN = 30
 """How many runs and moves a page shows, the latest ones."""
+VERSIONS_SHOWN = 12
+"""How many versions: each costs a handful of requests to MLflow."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,7 +163,7 @@ def _waivers(settings: Settings, row: ModelRow) -> list[WaiverState]:
 
 def _versions(settings: Settings, name: str) -> list[Entry]:
     try:
-        return catalogue(settings, name, newest=SHOWN)[::-1]
+        return catalogue(settings, name, newest=VERSIONS_SHOWN)[::-1]
     except UserError:  # none was ever registered
         return []
 
