@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.core import Check, Judgement, Outcome, Stopwatch, Subject, UserError, bind, canonical_json, decide
-from assay.evidence.waivers import Waiver, cover, propose, stored_waivers, waived, waiver_event
+from assay.evidence.waivers import Signed, Waiver, cover, propose, stored_waivers, waived, waiver_event
 from assay.policy import TIERS, parse_policy
 from assay.registry.dossier import EvidenceError
 from assay.registry.keys import PLATFORM, Keyring, add_person, create_keys, rotate_keys
@@ -187,6 +187,15 @@ class TestTheSecondPerson:
         forged = replace(one, signatures=(one.signatures[0], replace(one.signatures[1], key=personal)))
         assert any("did not make" in each for each in doubts(forged, keyring, "high"))
 
+    def test_does_not_sign_in_the_owner_s_name(self, keyring):
+        forged = proposal(tier="high")
+        for name in ("ann", "bob"):  # as by hand, past the command line
+            message = canonical_json({"waiver": forged.document(), "name": name, "at": "2026-03-03T00:00:00Z"})
+            made = keyring.sign(message, key=keyring.folder / "bob.pem")
+            signature = Signed(name=name, at="2026-03-03T00:00:00Z", key=made.key, value=made.value)
+            forged = replace(forged, signatures=(*forged.signatures, signature))
+        assert doubts(forged, keyring, "high") == ["ann's signature: is the key of bob"]
+
     def test_cannot_be_the_same_signature_twice(self, keyring):
         one = proposal(tier="high").signed(keyring, "ann", key=keyring.folder / "ann.pem")
         twice = replace(one, signatures=one.signatures * 2)
@@ -197,6 +206,24 @@ def test_a_key_that_was_rotated_out_signs_no_waiver(tmp_path):
     create_keys(tmp_path)
     waiver = proposal().signed(Keyring.open(tmp_path), "ann")
     assert "was rotated out" in doubts(waiver, rotate_keys(tmp_path, after=0))[0]
+
+
+def test_a_waiver_that_a_dossier_recorded_before_its_key_was_rotated_out_goes_on_counting(tmp_path):
+    create_keys(tmp_path)
+    judged = verdict(check())
+    waiver = proposal().signed(Keyring.open(tmp_path), "ann")
+    event = waiver_event(judged, judged.checks[0], waiver, by="run")
+    rotated = rotate_keys(tmp_path, after=7)
+    for seq, counts in [(7, {judged.digest}), (8, set())]:
+        found = waived([judged, event], rotated, TIERS["low"], today=TODAY, anchored={event.digest: seq})
+        assert found[0] == counts
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\u200b", "\u2060\u2003", "..."])
+def test_a_reason_and_an_owner_must_say_something(blank):
+    with pytest.raises(UserError) as error:
+        proposal(reason=blank, owner=blank)
+    assert [each.path for each in error.value.problems] == ["--reason", "--owner"]
 
 
 def test_an_unknown_key_signs_nothing(keyring, tmp_path):

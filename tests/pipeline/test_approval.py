@@ -80,7 +80,10 @@ def test_silence_does_not_approve(run):
     assert judged(run, event) == (Outcome.FAIL, "nobody answered within 72 hours; silence does not approve")
 
 
-@pytest.mark.parametrize("given", [None, {}, {"reason": None}, {"reason": "  "}])
+@pytest.mark.parametrize(
+    "given",
+    [None, {}, *({"reason": each} for each in (None, "  ", "\u200b\u2060", "...", {"a": 1}, ["b"], 7))],
+)
 def test_a_reason_may_be_left_out(run, given):
     assert judged(run, answer(params_input=given))[1] == "approved as model owner by reviewer at 2026-01-02T03:04:05Z"
 

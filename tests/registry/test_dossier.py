@@ -26,6 +26,7 @@ from assay.registry import dossier as module
 from assay.registry.client import connect
 from assay.registry.dossier import EvidenceError
 from assay.registry.images import HEAD, run_tags
+from assay.registry.keys import Keyring, create_keys, rotate_keys
 from assay.registry.summaries import summarise
 
 pytestmark = pytest.mark.stack
@@ -237,6 +238,35 @@ def test_files_beside_the_chain_are_kept_as_they_are(dossier):
     assert not dossier.holds("nothing/at/all")
     with pytest.raises(EvidenceError, match=f"nothing/at/all: is missing from the run {dossier.run_id}"):
         dossier.read("nothing/at/all")
+
+
+def own_keys(dossier, folder):
+    create_keys(folder)
+    return replace(dossier, keyring=Keyring.open(folder))
+
+
+def test_keys_that_are_rotated_while_a_task_is_at_work_leave_the_chain_whole(dossier, tmp_path):
+    dossier = own_keys(dossier, tmp_path / "keys")
+    first = dossier.append(verdict("contract", model=None))
+    rotate_keys(tmp_path / "keys", after=dossier.anchors.of(dossier.run_id)[-1].seq)
+    second = dossier.append(verdict("performance"))
+    assert dossier.records() == [first, second]
+
+
+def test_a_key_that_is_rotated_out_under_a_file_on_its_way_signs_it_anew(dossier, tmp_path, monkeypatch):
+    dossier = own_keys(dossier, tmp_path / "keys")
+    first = dossier.append(verdict("contract", model=None))
+    last, stored = dossier.anchors.of(dossier.run_id)[-1].seq, []
+
+    def rotate_once(point):
+        if point == "performance.stored" and not stored:
+            rotate_keys(tmp_path / "keys", after=last)
+        stored.append(point)
+
+    monkeypatch.setattr(module, "fault_point", rotate_once)
+    second = dossier.append(verdict("performance"))
+    assert stored.count("performance.stored") == 2
+    assert dossier.records() == [first, second]
 
 
 def test_without_keys_nothing_is_written(mlflow_server, dossier, tmp_path):

@@ -149,7 +149,7 @@ def test_a_person_signs_with_a_key_of_their_own(keys, tmp_path):
     assert rotate_keys(keys.folder, after=1).doubt(MESSAGE, signature, seq=2) == ""  # not the platform's to rotate
     with pytest.raises(UserError, match="exists already"):
         add_person(keys.folder, "officer", file)
-    for owner in ("", PLATFORM):
+    for owner in ("", " ", "\u200b", "offi\u200bcer", "of\nficer", PLATFORM, " Platform"):
         with pytest.raises(UserError, match="is not a person's name"):
             add_person(keys.folder, owner, tmp_path / "other")
     assert not (tmp_path / "other").exists()
@@ -228,3 +228,20 @@ def test_an_id_that_is_put_on_another_key_is_found(keys):
         file.write_text(json.dumps([entries[0] | pick, entries[1]]))
         with pytest.raises(UserError, match=r"is not the id of its public key|not a public key in PEM"):
             Keyring.open(keys.folder)
+
+
+@pytest.mark.parametrize("wrong", [{"id": 5}, {"public_key": 5}, {"owner": None}, {"use": "all"}, {"until": "7"}])
+def test_an_entry_of_another_form_is_no_public_key(keys, wrong):
+    file = keys.folder / "trusted.json"
+    first, *others = json.loads(file.read_bytes())
+    file.write_text(json.dumps([first | wrong, *others]))
+    with pytest.raises(UserError, match="is not a list of public keys"):
+        Keyring.open(keys.folder)
+
+
+def test_a_key_that_is_trusted_for_what_it_cannot_do_is_found(keys):
+    file = keys.folder / "trusted.json"
+    entries = json.loads(file.read_bytes())
+    file.write_text(json.dumps([entry | {"use": "models"} for entry in entries]))
+    with pytest.raises(UserError, match=f"{entries[0]['id']}: is not a key for models"):
+        Keyring.open(keys.folder)

@@ -1,4 +1,4 @@
-"""A verdict as plain text, for a log or a terminal."""
+"""Text: a verdict for a log or a terminal, and whether what a person wrote says anything."""
 
 import textwrap
 from collections.abc import Sequence
@@ -34,6 +34,17 @@ def verdict_text(verdict: Verdict, *, width: int = 140) -> str:
     levels = sorted({check.confidence for check in checks if check.confidence is not None})
     lines += [f"Intervals of one gate hold together with {100 * level:g} % confidence." for level in levels]
     return "\n".join(lines)
+
+
+def says_something(text: str) -> bool:
+    r"""Whether a text has a letter or a digit: spaces, also those that nobody sees, give no reason and name nobody.
+
+    Examples
+    --------
+    >>> [says_something(text) for text in ("ok", "7", "", "  ", "\u200b\u2060", "...")]
+    [True, True, False, False, False, False]
+    """
+    return any(map(str.isalnum, text))
 
 
 def _row(check: Check) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from assay.core import Event, Problem, Settings, UserError, utc_now
+from assay.core.text import says_something
 from assay.evidence.account import account_of
 from assay.evidence.catalogue import Entry, entry
 from assay.evidence.opening import archive, rollouts
@@ -63,7 +64,7 @@ def retire(settings: Settings, model: str, version: int, *, reason: str, by: str
     """
     found = entry(settings, model, version)
     problems = _in_use(found)
-    if not reason.strip():
+    if not says_something(reason):
         problems.append(Problem(path="--reason", message="is empty", mend="say why, for whoever reads the dossier"))
     if problems:
         raise UserError(_name(model, version), problems)

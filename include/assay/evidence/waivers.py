@@ -19,9 +19,10 @@ from assay.core import (
     sha256_json,
     utc_now,
 )
+from assay.core.text import says_something
 from assay.policy import Policy, Tier
 from assay.registry.dossier import EvidenceError
-from assay.registry.keys import PLATFORM, Keyring, Signature
+from assay.registry.keys import PLATFORM, Keyring, Signature, is_person
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -107,9 +108,8 @@ class Waiver:
         """
         at = utc_now()
         signature = keyring.sign(self._message(name, at), key=key)
-        owner = keyring.trusted[signature.key].owner
-        if owner not in (name, PLATFORM):
-            raise UserError(name, [Problem(path="--key", message=f"is the key of {owner}", mend="sign with your own")])
+        if wrong := _others_key(keyring.trusted[signature.key].owner, name):
+            raise UserError(name, [Problem(path="--key", message=wrong, mend="sign with your own")])
         if name in {each.name for each in self.signatures}:
             raise UserError(self.id, [Problem(path=name, message="has signed this waiver already")])
         added = Signed(name=name, at=at, key=signature.key, value=signature.value)
@@ -131,6 +131,7 @@ class Waiver:
         for each in self.signatures:
             signature = Signature(key=each.key, value=each.value)
             wrong = keyring.doubt(self._message(each.name, each.at), signature, seq=seq)
+            wrong = wrong or _others_key(keyring.trusted[each.key].owner, each.name)
             reasons += [f"{each.name}'s signature: {wrong}"] if wrong else []
         return reasons + self._missing_people(keyring, tier)
 
@@ -188,9 +189,9 @@ def propose(policy: Policy, *, check: str, reason: str, expires: str, owner: str
     if gate not in WAIVABLE or not name or (slash and not attribute):  # an empty attribute would mean any
         mend = f"GATE/CHECK or GATE/CHECK/ATTRIBUTE, with a gate of {', '.join(WAIVABLE)}"
         problems.append(Problem(path="--check", message=f"{check!r} names no check", mend=mend))
-    if not reason.strip():
+    if not says_something(reason):
         problems.append(Problem(path="--reason", message="is empty", mend="say why, for whoever reads the dossier"))
-    if not owner.strip() or owner == PLATFORM:
+    if not is_person(owner):
         problems.append(Problem(path="--owner", message="names nobody", mend="name who answers for this"))
     problems += _wrong_date(expires, policy.tier, today)
     if problems:
@@ -243,9 +244,15 @@ def waiver_event(verdict: Verdict, check: Check, waiver: Waiver, *, by: str) -> 
 
 
 def waived(
-    records: Sequence[Record], keyring: Keyring, tier: Tier, *, today: date
+    records: Sequence[Record], keyring: Keyring, tier: Tier, *, today: date, anchored: Mapping[str, int] | None = None
 ) -> tuple[Collection[str], list[str]]:
     """Which verdicts of a dossier its waivers let go on today.
+
+    Parameters
+    ----------
+    anchored
+        Digest of each record to the `seq` of its anchor: a key that was rotated out after the dossier had
+        recorded a waiver goes on counting for that waiver.
 
     Returns
     -------
@@ -258,7 +265,7 @@ def waived(
         if not isinstance(event, Event) or event.event != "waiver":
             continue
         waiver = Waiver.from_dict(event.facts)
-        wrong = waiver.doubts(keyring, tier, today=today)
+        wrong = waiver.doubts(keyring, tier, today=today, seq=(anchored or {}).get(event.digest))
         if wrong:
             reasons[waiver.id] = f"{waiver.gate}: the waiver {waiver.id} of {waiver.address} {'; '.join(wrong)}"
         else:
@@ -289,6 +296,11 @@ def stored_waivers(engine: "Engine", model: str) -> list[Waiver]:
             raise EvidenceError([f"waivers: the operations database holds one for {model} that is not what was signed"])
         found.append(waiver)
     return found
+
+
+def _others_key(owner: str, name: str) -> str:
+    """Why a key may not sign in somebody's name; empty when it may: the platform's, for whoever works at it."""
+    return "" if owner in (name, PLATFORM) else f"is the key of {owner}"
 
 
 def _wrong_date(expires: str, tier: Tier, today: date) -> list[Problem]:

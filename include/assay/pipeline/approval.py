@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from assay.core import Check, Event, Judgement, Outcome, Record, Verdict, describe_estimate
+from assay.core.text import says_something
 from assay.evidence.waivers import Waiver
 from assay.pipeline.run import Run
 from assay.pipeline.steps import GATES
@@ -137,8 +138,7 @@ def judge_answer(run: Run, role: Role, event: Mapping[str, Any], records: Sequen
     user = event.get("responded_by_user") or {}
     names = {str(user[key]) for key in ("id", "name") if user.get(key)}
     who = str(user.get("name") or user.get("id") or "")
-    # Airflow's REST API holds what triggers a run to the form's schema, but not an answer
-    said = str((event.get("params_input") or {}).get("reason") or "").strip()[:LONGEST_REASON]
+    said = _said(event)
     answer = {"role": role, "who": who, "at": str(event["responded_at"]), "reason": said}
     if not names:
         return _judgement(Outcome.FAIL, "the answer names no person")
@@ -149,6 +149,12 @@ def judge_answer(run: Run, role: Role, event: Mapping[str, Any], records: Sequen
     if refusal:
         return _judgement(Outcome.FAIL, f"{who} {refusal}", answer)
     return _judgement(Outcome.PASS, f"approved as {_words(role)} by {when}", answer)
+
+
+def _said(event: Mapping[str, Any]) -> str:
+    """The reason; Airflow's REST API holds what triggers a run to the form's schema, but not an answer."""
+    given = (event.get("params_input") or {}).get("reason")
+    return given.strip()[:LONGEST_REASON] if isinstance(given, str) and says_something(given) else ""
 
 
 def _may_not(run: Run, role: Role, names: set[str], said: str, records: Sequence[Record]) -> str:

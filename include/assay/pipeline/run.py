@@ -189,7 +189,8 @@ class Run:
             return [], self.changed
         tier, today = self.folder.policy.tier, datetime.now(UTC).date()
         records = self.dossier.records()
-        excused, lapsed = waived(records, self.dossier.keyring, tier, today=today)
+        anchored = {anchor.digest: anchor.seq for anchor in self.dossier.anchors.of(self.dossier.run_id)}
+        excused, lapsed = waived(records, self.dossier.keyring, tier, today=today, anchored=anchored)
         verdicts, reasons = doubts(
             records, gates, self.subject(trained=trained), reviewed=self.reviewed, waived=excused
         )

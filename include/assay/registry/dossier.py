@@ -115,7 +115,7 @@ class Dossier:
         anchors = self.anchors.of(self.run_id)
         paths = [f"{self.location}/{file_name(anchor.number, anchor.kind, anchor.digest)}" for anchor in anchors]
         files = self._read | get_files(self.tracking_uri, [path for path in paths if path not in self._read])
-        sealed, doubts = check_chain(self.run_id, anchors, [files[path] for path in paths], self.keyring)
+        sealed, doubts = check_chain(self.run_id, anchors, [files[path] for path in paths], self.keyring.now())
         if not doubts:
             self._read.update(files)
         return sealed, doubts
@@ -219,9 +219,11 @@ class Dossier:
         """Store, anchor, tag, in this order: what no anchor names was never finished and is no evidence."""
         for _ in range(_TRIES):
             record, number = placed(anchors), len(anchors) + 1
-            sealed = Sealed.make(self.run_id, number, record, self.keyring)
+            sealed = Sealed.make(self.run_id, number, record, self.keyring.now())
             self.store(file_name(number, record.kind, record.digest), sealed.to_bytes())
             fault_point(f"{record.kind}.stored")
+            if sealed.doubt(self.keyring.now()):  # the key was rotated out while the file was on its way
+                continue
             try:
                 self.anchors.add(
                     dossier=self.run_id,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from assay.core import Problem, UserError, problem, replace_file, sha256_bytes
+from assay.core.text import says_something
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
@@ -92,19 +93,21 @@ class Keyring:
         """
         path = folder / _TRUSTED
         try:
-            entries = [TrustedKey(**entry) for entry in json.loads(path.read_bytes())]
+            entries = [_trusted(entry) for entry in json.loads(path.read_bytes())]
         except FileNotFoundError:
             raise problem(str(path), "no such file, so no signature can be made or checked", _MEND) from None
         except OSError as error:
             raise problem(str(path), f"cannot be read: {error.strerror}") from None
         except (ValueError, TypeError):
             raise problem(str(path), "is not a list of public keys", "restore it from a backup") from None
-        wrong = [entry.id for entry in entries if key_id(_public_key(entry.public_key, path)) != entry.id]
+        wrong = [Problem(path=entry.id, message=message) for entry in entries if (message := _mismatch(entry, path))]
         if wrong:
-            raise UserError(
-                str(path), [Problem(path=each, message="is not the id of its public key") for each in wrong]
-            )
+            raise UserError(str(path), wrong)
         return cls(folder, {entry.id: entry for entry in entries})
+
+    def now(self) -> "Keyring":
+        """The keys as they are now: they may have been rotated while a task was at work."""
+        return Keyring.open(self.folder)
 
     def sign(self, message: bytes, *, key: Path | None = None) -> Signature:
         """Sign with the installation's key, or with a person's key file.
@@ -226,17 +229,28 @@ def add_person(folder: Path, owner: str, key: Path) -> TrustedKey:
     Raises
     ------
     UserError
-        When the file exists, or the name is the platform's.
+        When the file exists, or the name is the platform's or cannot be shown as it is.
     """
     if key.exists():
         raise problem(str(key), "exists already", "a key is never overwritten; give another file")
-    if owner in ("", PLATFORM):
+    if not is_person(owner):
         raise problem("owner", f"{owner!r} is not a person's name")
     entries = list(Keyring.open(folder).trusted.values())
     private = _new_key("records")
     _write_private(key, private)
     _write_trusted(folder, _with(entries, "records", owner, private.public_key()))
     return Keyring.open(folder).trusted[key_id(private.public_key())]
+
+
+def is_person(name: str) -> bool:
+    r"""Whether a name may be a person's: it says something, all of it can be seen, and it is not the platform's.
+
+    Examples
+    --------
+    >>> [is_person(name) for name in ("reviewer", "", "Platform", "review\u200ber", "a\nb")]
+    [True, False, False, False, False]
+    """
+    return says_something(name) and name.isprintable() and name.strip().casefold() != PLATFORM
 
 
 def key_id(public: Any) -> str:
@@ -295,23 +309,45 @@ def _parsed(content: bytes) -> Any:
         return None
 
 
-def _use_of(private: Any) -> Use | None:
+def _use_of(key: Any) -> Use | None:
+    """What a key, private or public, is good for."""
     from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-    if isinstance(private, Ed25519PrivateKey):
+    if isinstance(key, (Ed25519PrivateKey, Ed25519PublicKey)):
         return "records"
-    return "models" if isinstance(private, ec.EllipticCurvePrivateKey) and private.curve.name == "secp256r1" else None
+    elliptic = isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey))
+    return "models" if elliptic and key.curve.name == "secp256r1" else None
 
 
 @cache
 def _public_key(pem: str, place: Path) -> Any:
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     try:
         return load_pem_public_key(pem.encode())
-    except ValueError:
+    except (ValueError, UnsupportedAlgorithm):
         raise problem(str(place), "holds something that is not a public key in PEM") from None
+
+
+def _trusted(entry: Any) -> TrustedKey:
+    """One entry of the file; a TypeError when it is not what `_write_trusted` writes."""
+    found = TrustedKey(**entry)
+    texts = (found.id, found.owner, found.public_key)
+    if not all(isinstance(each, str) for each in texts) or found.use not in _FILES:
+        raise TypeError("not a trusted key")
+    if found.until is not None and type(found.until) is not int:
+        raise TypeError("not the number of an anchor")
+    return found
+
+
+def _mismatch(entry: TrustedKey, place: Path) -> str:
+    """Why an entry does not say what its public key is; empty when it does."""
+    public = _public_key(entry.public_key, place)
+    if key_id(public) != entry.id:
+        return "is not the id of its public key"
+    return "" if _use_of(public) == entry.use else f"is not a key for {entry.use}"
 
 
 def _with(entries: list[TrustedKey], use: Use, owner: str, public: Any) -> list[TrustedKey]:

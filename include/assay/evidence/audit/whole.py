@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assay.core import Problem, UserError, did_you_mean
+from assay.core.text import says_something
 from assay.evidence.audit.aliases import audit_aliases
 from assay.evidence.audit.deviation import Deviation, key
 from assay.evidence.audit.incidents import Seen, close, mark, raised
@@ -134,7 +135,7 @@ def close_incident(archive: Archive, incident_id: int, *, by: str, reason: str) 
     if incident_id not in found:
         known = ", ".join(map(str, found)) or "none is"
         problems.append(Problem(path="--close", message=f"no incident {incident_id} is open", mend=f"open: {known}"))
-    if not reason.strip():
+    if not says_something(reason):
         problems.append(Problem(path="--reason", message="is empty", mend="say why, for whoever reads the history"))
     if problems:
         raise UserError("assay audit", problems)
