@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 
 from assay.core import utc_now
@@ -30,16 +31,55 @@ def gateway(settings):
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    with serving(Handler) as url:
+        yield replace(settings, gateway_url=url, gateway_token=TOKEN)
+    book.engine.dispose()
+
+
+@contextmanager
+def losing_one_answer(settings, path):
+    """Settings that lead to MLflow by way of a proxy, which does one request for `path` and keeps the answer back."""
+    lost = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def forward(self):
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            headers = {name: value for name, value in self.headers.items() if name.lower() in ("content-type", "range")}
+            answer = httpx.request(self.command, settings.tracking_uri + self.path, content=body, headers=headers)
+            if self.command == "POST" and self.path.endswith(path) and not lost:
+                lost.append(self.path)
+                self.close_connection = True
+                return
+            self.send_response(answer.status_code)
+            self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
+            self.send_header("Content-Length", str(len(answer.content)))
+            self.end_headers()
+            self.wfile.write(answer.content)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = forward  # noqa: N815 (the base class's names)
+
+        def log_message(self, *_):
+            pass
+
+    with serving(Handler) as url:
+        yield replace(settings, tracking_uri=url), lost
+
+
+@contextmanager
+def serving(handler):
+    """The address of a server that answers with this handler."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield replace(settings, gateway_url=f"http://127.0.0.1:{server.server_port}", gateway_token=TOKEN)
+        yield f"http://127.0.0.1:{server.server_port}"
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
-        book.engine.dispose()
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ import skl2onnx
 import sklearn.compose
 import sklearn.linear_model
 import skops.io
+from tests.faults.points import POINTS
 from tests.faults.whole import wrong
 from tests.pipeline.support import CHAIN, POLICY, answer, make_folder, make_run
 from tests.pipeline.test_promotion import good, traffic
@@ -76,32 +77,6 @@ TASKS: dict[str, list[Action]] = {
     "canary_promotion": [promotion.begin, labelled, moved],
 }
 """Each task's actions: an approval and a canary are taken up again by another process when there is news."""
-
-
-def around(*kinds: str) -> list[str]:
-    return [f"{kind}.{moment}" for kind in kinds for moment in ("stored", "anchored", "tagged")]
-
-
-POINTS = {
-    "snapshot": [*around("request"), "snapshot.taken", *around("snapshot")],
-    "data_validation": around("contract"),
-    "training": [
-        "training.trained", "candidate.created", "candidate.uploaded", "candidate.ready", "candidate.linked",
-        "training.logged", *around("training"),
-    ],
-    "performance_gate": around("performance"),
-    "fairness_gate": around("fairness"),
-    "robustness_gate": around("robustness"),
-    "registration": [
-        *(f"registration.{moment}" for moment in ("before", "created", "checked", "shown")), *around("registration"),
-    ],
-    "model_card": around("card"),
-    "approval": around("approval_request", "approval"),
-    "canary_promotion": [
-        "rollout.begun", *around("rollout"), "alias.canary", "rollout.moved", *around("canary"), "alias.previous",
-        *around("alias"), "alias.champion",
-    ],
-}  # fmt: skip
 
 
 @dataclass(frozen=True)

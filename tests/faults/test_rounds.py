@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.faults.rounds import POINTS
+from tests.faults.points import POINTS
 from tests.registry.children import program
 
 pytestmark = pytest.mark.stack

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Engine
 from tests.conftest import running_mlflow
+from tests.faults.conftest import losing_one_answer
 from tests.pipeline.support import approve, make_folder, make_run, train_by_hand, walk
 from tests.pipeline.test_promotion import good, passed, traffic
 from tests.registry.support import event, fresh_name, verdict
@@ -80,6 +81,31 @@ def test_a_file_cut_short_is_found_before_any_alias_moves(installation, tmp_path
     mend()
     assert promotion.move(replace(later))["champion"] == 1
     assert aliases(run) == {"champion": 1}
+
+
+@pytest.mark.parametrize("created", ["runs/create", "logged-models", "model-versions/create"])
+def test_what_was_made_while_the_answer_was_lost_is_not_made_again(installation, tmp_path, created):
+    with losing_one_answer(installation, created) as (lossy, lost):
+        run = make_run(lossy, make_folder(tmp_path))
+        refused = []
+        for step in (
+            lambda: walk(run, "snapshot"),
+            lambda: train_by_hand(run, bias=0.0),
+            *(lambda gate=gate: passed(replace(run), gate) for gate in ("contract", *steps.GATES)),
+            lambda: walk(run, "registration"),
+        ):
+            try:
+                step()
+            except UnavailableError as error:
+                refused.append(error)
+                step()
+        assert (len(lost), len(refused)) == (1, 1)
+        dossier = replace(run).dossier
+        experiment = dossier.client.get_run(dossier.run_id).info.experiment_id
+        assert len(dossier.client.search_runs([experiment])) == 1
+        assert len(dossier.client.search_logged_models([experiment])) == 1
+        assert len(dossier.client.search_model_versions(f"name = '{dossier.model}'")) == 1
+        assert_whole(run, ["request", "snapshot", "training", "contract", *steps.GATES, "registration"])
 
 
 class Restarted:

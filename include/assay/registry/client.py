@@ -10,9 +10,10 @@ from assay.core import Settings, UnavailableError
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# A task that waits for a dead server holds a worker slot, and Airflow retries the task anyway.
+# MLflow's client repeats a request whose answer was lost, also one that makes something: there would be two of it.
+# Airflow retries the task instead, which looks first for what is there.
 _DEFAULTS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
