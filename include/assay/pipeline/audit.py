@@ -57,6 +57,7 @@ def audit_dag() -> DAG:
         schedule=CronTriggerTimetable("*/15 * * * *", timezone="UTC"),
         catchup=False,
         max_active_runs=1,
+        is_paused_upon_creation=False,  # a watchman who must be asked to start is none
         tags=["assay", "audit"],
     ) as dag:
         AuditOperator(
