@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import deltalake
 import duckdb_sqlalchemy
@@ -112,21 +113,25 @@ def ended(child: int, kill_after: float | None) -> int:
 
 def attempt(run: Run, task: str, kill: Kill | None) -> bool:
     """Do a task's actions one after the other; False when a kill ended it."""
-    place = 0
+    place, said = 0, run.folder.path.with_suffix(".error")
     while place < len(TASKS[task]):
         action = TASKS[task][place]
 
         def act(action: Action = action) -> object:
             if kill is not None and kill.point is not None:
                 os.environ["ASSAY_FAULT_POINT"] = kill.point
-            return action(replace(run, pinned=task in STEPS))
+            try:
+                return action(replace(run, pinned=task in STEPS))
+            except Exception as error:
+                said.write_text(f"{type(error).__name__}: {error}")
+                raise
 
         timed = kill is not None and kill.point is None and kill.action == place
         code = ended(start(act), kill.after if timed and kill is not None else None)
         if code == -signal.SIGKILL:
             return False
         if code not in (0, GOES_ON):
-            raise RuntimeError(f"{task}: ended with {code}")
+            raise RuntimeError(f"{task}: {said.read_text() if code == 1 else f'ended with {code}'}")
         place += -1 if code == GOES_ON else 1  # more traffic, and another look
     return True
 
@@ -147,7 +152,7 @@ def round_of(settings: Settings, seed: int) -> dict[str, object]:
     root = settings.models / f"rounds-{seed // ROUNDS_PER_MODEL}"
     if not root.is_dir():
         ended(start(lambda: make_folder(root, rollout={**POLICY["rollout"], "stages": [100]})), None)
-    (folder,) = root.iterdir()
+    (folder,) = filter(Path.is_dir, root.iterdir())
     run = make_run(settings, folder, run_key=f"retrain_{folder.name}/{seed}", pinned=True)
     code_version(run.folder.train)  # once for all children
     told, found = {"seed": seed, "killed": [], "wrong": []}, settings.models / f"{seed}.wrong"

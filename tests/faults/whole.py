@@ -32,7 +32,7 @@ def wrong(run: Run) -> list[str]:
     candidate = client.get_logged_model(candidates[0].model_id)
     return [
         *_about_the_chain(run, records),
-        *_about_the_end(run, int(version.version), client.get_registered_model(model).aliases),
+        *_about_the_end(run, records, int(version.version), client.get_registered_model(model).aliases),
         *_missing("run", run_tags(records), live.data.tags),
         *_missing("version", version_tags(records, dossier.run_id), version.tags),
         *_missing("candidate", candidate_tags(records), candidate.tags),
@@ -58,12 +58,15 @@ def _about_the_chain(run: Run, records: list) -> Iterator[str]:
         yield f"the moves {moves} are recorded as {recorded}"
 
 
-def _about_the_end(run: Run, version: int, aliases: dict) -> Iterator[str]:
+def _about_the_end(run: Run, records: list, version: int, aliases: dict) -> Iterator[str]:
     book = rollouts(run.settings)
     row, now = book.find(run.run_key), book.current(run.folder.policy.model)
     if (row.state, row.version, now.champion.version, now.canary) != ("champion", version, version, None):
         yield f"the rollout is {row}, what serves is {now}"
     before = {} if row.champion is None else {"previous": str(row.champion.version)}
+    (crowned,) = [each for each in records if each.kind == "alias" and each.facts["alias"] == "champion"]
+    if str(crowned.facts["previous"]) != before.get("previous", "None"):
+        yield f"@champion is recorded as {crowned.facts}, and was {before} before"
     if {name: str(each) for name, each in aliases.items()} != {"champion": str(version), **before}:
         yield f"the aliases are {aliases}, the version is {version} after {before}"
 

@@ -167,7 +167,9 @@ def _publish_aliases(run: Run, row: "RolloutRow") -> None:
         for alias, version in wanted.items():
             before = set_alias(run.dossier, alias, version)
             fault_point(f"alias.{alias}")
-            facts = {"alias": alias, "version": version, "previous": None if before == version else before}
+            if before == version:  # set by an attempt that was killed before it was recorded
+                before = row.champion.version if alias == CHAMPION and row.champion is not None else None
+            facts = {"alias": alias, "version": version, "previous": before}
             run.record("alias", f"alias:{alias}:{row.id}", facts)
 
 
