@@ -162,6 +162,7 @@ class TestDeletion:
         assert archive(settings).versions(model) == []
         assert dossier.client.get_run(dossier.run_id).info.lifecycle_stage == "deleted"
         assert dossier.anchors.of(dossier.run_id) == anchors
+        assert catalogue(settings, model) == []
         with pytest.raises(UserError, match="no version of this model is registered"):
             delete(settings, model, version, today=date(2036, 1, 6))
 

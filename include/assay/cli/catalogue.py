@@ -41,7 +41,7 @@ def catalogue(
     if as_json:
         typer.echo(json.dumps([entry.to_dict() for entry in found], indent=2))
     else:
-        typer.echo("\n".join(_lines(found)) or "no model is registered")
+        typer.echo("\n".join(_lines(found)) or "no version is registered")
 
 
 @explained

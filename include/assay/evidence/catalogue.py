@@ -55,7 +55,7 @@ class Entry:
 
 
 def catalogue(settings: Settings, model: str, *, newest: int | None = None) -> list[Entry]:
-    """Every registered version of a model, oldest first.
+    """Every registered version of a model, oldest first; none of one whose versions were all deleted.
 
     Only the records that matter are read, each held to its anchor and its signature. Whether whole
     dossiers hold is for a verification to say.
@@ -68,14 +68,17 @@ def catalogue(settings: Settings, model: str, *, newest: int | None = None) -> l
     Raises
     ------
     UserError
-        When no version of the model is registered, naming the models there are.
+        When no such model is registered, naming those there are.
     UnavailableError
         When MLflow or the operations database does not answer.
     """
     found = archive(settings)
     versions = found.versions(model)
     if not versions:
-        raise problem(model, "no version of this model is registered", did_you_mean(model, found.models()))
+        known = found.models()
+        if model not in known:
+            raise problem(model, "no such model is registered", did_you_mean(model, known))
+        return []
     told = services(settings, model)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         shown = versions[-newest:] if newest else versions

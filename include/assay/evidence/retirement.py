@@ -7,7 +7,7 @@ from assay.core import Event, Problem, Settings, UserError, utc_now
 from assay.core.text import says_something
 from assay.evidence.account import account_of
 from assay.evidence.catalogue import Entry, entry
-from assay.evidence.opening import archive, rollouts
+from assay.evidence.opening import archive, model_lock, rollouts
 from assay.evidence.service import IN_USE
 from assay.registry.dossier import EvidenceError
 
@@ -121,7 +121,7 @@ def delete(settings: Settings, model: str, version: int, *, today: date) -> Dele
     from assay.registry.versions import delete_version
     from assay.rollout.exclusive import exclusive
 
-    with exclusive(rollouts(settings).engine, f"registry {model}"):
+    with exclusive(rollouts(settings).engine, model_lock(model)):
         plan = plan_deletion(settings, model, version, today=today)
         dossier = archive(settings).of_version(model, version)
         delete_version(dossier, version, candidate=plan.candidate, with_run=plan.with_run)

@@ -166,7 +166,7 @@ class Archive:
             return problem(f"{model} {version}", "no such version", f"known: {', '.join(map(str, sorted(versions)))}")
         from assay.core import did_you_mean
 
-        known = [each.name for each in self.client.search_registered_models(max_results=1000)]
+        known = [each.name for each in self.client.search_registered_models(max_results=1000) if each.name != model]
         return problem(model, "no version of this model is registered", did_you_mean(model, known))
 
     def _experiment(self, model: str, *, create: bool) -> str | None:
