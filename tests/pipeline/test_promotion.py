@@ -145,6 +145,12 @@ def test_beginning_again_is_the_same_rollout(run):
     assert [(each["role"], each["who"]) for each in begun.evidence["approved_by"]] == [("model_owner", "reviewer")]
 
 
+def test_an_approval_that_grew_old_during_the_rollout_does_not_end_it(run, monkeypatch):
+    row = promotion.begin(later(run))
+    monkeypatch.setattr(promotion, "utc_now", lambda: "2099-01-01T00:00:00.000Z")
+    assert promotion.begin(later(run)) == row
+
+
 def test_every_move_and_every_alias_is_recorded_once_whoever_moved(run):
     version = to_the_last_stage(run)
     promotion.move(later(run))

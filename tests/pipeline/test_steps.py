@@ -23,7 +23,7 @@ from tests.pipeline.support import (
     walk,
 )
 
-from assay.core import Outcome, UnavailableError, UserError, code_version, sha256_bytes
+from assay.core import Outcome, UnavailableError, UserError, code_version, sha256_bytes, utc_now
 from assay.data import snapshots
 from assay.data.splits import holdout_mask
 from assay.evidence.opening import archive, rollouts
@@ -207,12 +207,12 @@ def test_an_answer_counts_for_the_verdicts_that_were_shown(settings, tmp_path):
         approval.take_answer(replace(run), OWNER, answer())
     approval.question(replace(run), OWNER)
     assert approval.take_answer(replace(run), OWNER, answer()).outcome is Outcome.PASS
-    assert approval.require_approvals(replace(run)) == [
+    assert approval.require_approvals(replace(run), at=utc_now()) == [
         {"role": OWNER, "who": "reviewer", "at": "2026-01-02T03:04:05Z"}
     ]
     walk(run, "fairness_gate", "robustness_gate")
     with pytest.raises(EvidenceError, match="approval: its verdict is older than that of fairness, robustness"):
-        approval.require_approvals(replace(run))
+        approval.require_approvals(replace(run), at=utc_now())
 
 
 HIGH = {"risk_tier": "high", "approval": {"model_owners": ["reviewer", "officer"], "risk_officers": ["officer"]}}
@@ -224,7 +224,7 @@ def test_a_high_risk_tier_needs_two_people_in_either_order(settings, tmp_path):
     approve(run, "officer", OFFICER)
     assert "- risk_approval: approved as risk officer by officer" in approval.question(replace(run), OWNER)[1]
     with pytest.raises(EvidenceError, match="approval: no verdict"):
-        approval.require_approvals(replace(run))
+        approval.require_approvals(replace(run), at=utc_now())
     with pytest.raises(GateFailed, match="officer has approved in another role already; it takes two people"):
         approve(run, "officer", OWNER)
     with pytest.raises(GateFailed, match=r"stranger is not named in approval.model_owners of the policy"):
@@ -233,7 +233,7 @@ def test_a_high_risk_tier_needs_two_people_in_either_order(settings, tmp_path):
     with pytest.raises(GateFailed, match="gave no reason, which risk tier high asks for"):
         approval.take_answer(replace(run), OWNER, answer(reason=" "))
     approve(run, "reviewer", OWNER)
-    people = approval.require_approvals(replace(run))
+    people = approval.require_approvals(replace(run), at=utc_now())
     assert [(each["role"], each["who"]) for each in people] == [(OWNER, "reviewer"), (OFFICER, "officer")]
 
 
@@ -244,20 +244,17 @@ def test_two_answers_of_one_person_at_once_do_not_make_two_people(settings, tmp_
     approve(run, "officer", OWNER)
     approve(run, "officer", OFFICER)
     with pytest.raises(EvidenceError, match="officer approved in more than one role"):
-        approval.require_approvals(replace(run))
+        approval.require_approvals(replace(run), at=utc_now())
 
 
-def test_an_approval_does_not_count_for_ever(settings, tmp_path, monkeypatch):
+def test_an_approval_does_not_count_for_ever(settings, tmp_path):
     run = make_run(settings, make_folder(tmp_path, approval={"valid_days": 1}), pinned=False)
     walk(run)
     approve(run)
-    assert approval.require_approvals(replace(run))
-    later = datetime.now(UTC) + timedelta(days=2)
-    monkeypatch.setattr(
-        approval, "datetime", SimpleNamespace(now=lambda _: later, fromisoformat=datetime.fromisoformat)
-    )
-    with pytest.raises(EvidenceError, match="approval: was given 2 days ago, and counts for 1"):
-        approval.require_approvals(replace(run))
+    assert approval.require_approvals(replace(run), at=utc_now())
+    later = (datetime.now(UTC) + timedelta(days=2)).isoformat()
+    with pytest.raises(EvidenceError, match="approval: was given 2 days before, and counts for 1"):
+        approval.require_approvals(replace(run), at=later)
 
 
 def test_an_older_policy_and_missing_verdicts_are_said_together(settings, tmp_path):

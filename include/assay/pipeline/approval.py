@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from assay.core import Check, Event, Judgement, Outcome, Record, Verdict, describe_estimate
@@ -64,8 +64,13 @@ def take_answer(run: Run, role: Role, event: Mapping[str, Any]) -> Verdict:
     return run.decide(APPROVALS[role], lambda: judge_answer(run, role, event, records))
 
 
-def require_approvals(run: Run) -> list[dict[str, str]]:
+def require_approvals(run: Run, *, at: str) -> list[dict[str, str]]:
     """Check that the people whom the risk tier asks for approved what is there now.
+
+    Parameters
+    ----------
+    at
+        When the rollout began, or begins: an approval counts for a number of days until then.
 
     Returns
     -------
@@ -88,7 +93,7 @@ def require_approvals(run: Run) -> list[dict[str, str]]:
         given = [verdict for verdict in verdicts if verdict.gate == gate and verdict.outcome is Outcome.PASS]
         for verdict in given:
             reasons += _since(records, records.index(verdict), role)
-            reasons += _too_old(verdict, policy.approval.valid_days)
+            reasons += _too_old(verdict, at, policy.approval.valid_days)
             people.append({"role": role, **_who(verdict)})
     names = [person["who"] for person in people]
     reasons += [f"{name} approved in more than one role" for name in sorted(set(names)) if names.count(name) > 1]
@@ -198,11 +203,11 @@ def _since(records: Sequence[Record], until: int, role: Role) -> list[str]:
     )
 
 
-def _too_old(verdict: Verdict, days: int) -> list[str]:
-    age = datetime.now(UTC) - datetime.fromisoformat(verdict.started_at)
-    return (
-        [f"{verdict.gate}: was given {age.days} days ago, and counts for {days}"] if age > timedelta(days=days) else []
-    )
+def _too_old(verdict: Verdict, at: str, days: int) -> list[str]:
+    age = datetime.fromisoformat(at) - datetime.fromisoformat(verdict.started_at)
+    if age <= timedelta(days=days):
+        return []
+    return [f"{verdict.gate}: was given {age.days} days before, and counts for {days}"]
 
 
 def _who(verdict: Verdict) -> dict[str, str]:

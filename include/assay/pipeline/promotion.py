@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from assay.core import Check, Judgement, Outcome, Settings, UnavailableError, Verdict, fault_point, sha256_json
+from assay.core import Check, Judgement, Outcome, Settings, UnavailableError, Verdict, fault_point, sha256_json, utc_now
 from assay.evidence.opening import model_lock, rollouts
 from assay.pipeline.approval import require_approvals
 from assay.pipeline.run import GateFailed, Run
@@ -33,7 +33,8 @@ def begin(run: Run) -> "RolloutRow":
     """
     from assay.rollout.records import ModelRef
 
-    people = require_approvals(run)
+    begun = rollouts(run.settings).find(run.run_key)
+    people = require_approvals(run, at=begun.started_at if begun else utc_now())
     _ask_gateway(run.settings, "/healthz")
     _load_back(run)  # what was gated must still be there before anything serves it
     policy = run.folder.policy
