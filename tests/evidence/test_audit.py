@@ -311,6 +311,43 @@ def test_a_row_changed_by_hand_is_told(run, model):
     assert look(run).clean
 
 
+def test_moves_and_rollouts_rewritten_by_hand_are_told(run):
+    database = run.settings.operations_db.removeprefix("sqlite:///")
+    cases = {
+        "UPDATE move SET evidence = replace(evidence, 'reviewer', 'nobody')": "evidence_sha256: is ",
+        "UPDATE move SET at = '2020-01-01T00:00:00.000Z'": "moved_at: is '2020",
+        "UPDATE rollout SET state = 'champion'": "state: is 'champion', by the moves 'shadow'",
+    }
+    for statement, message in cases.items():
+        with rewritten(database, statement):
+            assert any(message in each for each in told(look(run)))
+            assert not verify(archive(run.settings), run.folder.policy.model, 1).sound
+    assert look(run).clean
+
+
+def test_anchors_that_were_cut_short_are_told_and_no_tag_is_set_back(run, client):
+    database = run.settings.operations_db.removeprefix("sqlite:///")
+    dossier = replace(run).dossier
+    head, last = dossier.tags()["assay.head"], dossier.anchors.of(dossier.run_id)[-1]
+    for first in (last.seq, last.seq - 1):
+        with rewritten(database, f"DELETE FROM anchor WHERE seq >= {first}"):
+            (seen,) = [each for each in look(run, restore="auditor").seen if each.incident.kind == "anchors"]
+            assert f"{last.number - (last.seq - first):04d}-" in seen.incident.message
+            assert "was anchored once, and no anchor names it any more" in seen.incident.message
+            assert client.get_run(run.dossier.run_id).data.tags["assay.head"] == head
+            report = verify(archive(run.settings), run.folder.policy.model, 1)
+            assert next(each.name for each in report.checks if each.findings) == "records"
+    assert look(run).clean
+
+
+def test_a_dossier_whose_run_is_gone_is_told_as_that(run, model):
+    with rewritten(run.settings.home / "mlflow.db", "DELETE FROM runs WHERE run_uuid = ?", run.dossier.run_id):
+        said = told(look(run))
+    assert any(f"the run {run.dossier.run_id} is gone from MLflow" in each for each in said)
+    assert not any("made by other hands" in each for each in said)
+    assert look(run).clean
+
+
 def test_anchors_are_checked_and_shipped_and_a_refusal_is_an_incident(run, tmp_path):
     shipping = replace(run.settings, anchors_file=tmp_path / "elsewhere" / "anchors.jsonl")
     opened = Archive(shipping, AnchorTable(rollouts(run.settings).engine))

@@ -73,13 +73,16 @@ def test_a_change_is_one_request_with_a_json_body():
     assert json.loads(body) == {"tags": [{"key": "ü", "value": "1"}]}
 
 
+@pytest.mark.parametrize("status", [404, 400])
+def test_what_is_not_there_or_no_file_is_no_file(status):
+    with answering((status, b"no")) as (uri, _):
+        assert get_file(uri, "0/a") is None
+
+
 @pytest.mark.parametrize("status", [400, 403, 500, 503])
 def test_any_other_answer_is_an_error_that_names_it(status):
-    for act in (
-        lambda uri: get_file(uri, "0/a"),
-        lambda uri: put_file(uri, "0/a", b""),
-        lambda uri: call(uri, "POST", "0/a", {}),
-    ):
+    acts = [lambda uri: put_file(uri, "0/a", b""), lambda uri: call(uri, "POST", "0/a", {})]
+    for act in acts if status == 400 else [*acts, lambda uri: get_file(uri, "0/a")]:
         with answering((status, b"no")) as (uri, _), pytest.raises(UnavailableError, match=f"answers {status} for 0/a"):
             act(uri)
 

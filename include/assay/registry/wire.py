@@ -38,7 +38,7 @@ def place(artifact_uri: str) -> str:
 
 
 def get_file(tracking_uri: str, path: str) -> bytes | None:
-    """Read a file; None when there is none.
+    """Read a file; None when there is none, or something else than a file.
 
     Raises
     ------
@@ -46,7 +46,7 @@ def get_file(tracking_uri: str, path: str) -> bytes | None:
         When the server does not answer, or fails.
     """
     answer = _send(tracking_uri, "GET", _FILES + quote(path))
-    if answer.status_code == httpx.codes.NOT_FOUND:
+    if answer.status_code in (httpx.codes.NOT_FOUND, httpx.codes.BAD_REQUEST):  # MLflow says 400 for a folder
         return None
     _expect_ok(tracking_uri, answer, path)
     return answer.content

@@ -3,16 +3,18 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from assay.core import Record
+from assay.core import Anchor, Record
 from assay.evidence.account import kept_until
 from assay.evidence.audit.deviation import LAG, Deviation, Repair, key
 from assay.evidence.verify.case import Case, is_younger, registered
+from assay.evidence.verify.chain import CUT_OFF, check_moves, cut_off
 from assay.evidence.verify.files import check_candidate
 from assay.evidence.verify.report import Finding
 from assay.evidence.verify.shown import check_version, differing, marks, ours
+from assay.policy.tiers import TIERS
 from assay.registry.archive import Archive
 from assay.registry.images import DOSSIER, candidate_tags, run_tags, version_tags
 from assay.registry.live import (
@@ -33,23 +35,29 @@ if TYPE_CHECKING:
 Expected = Callable[[Sequence[Record]], Mapping[str, str]]
 
 _TRIES = 3
+_KEPT = timedelta(days=365 * min(tier.retention_years for tier in TIERS.values()))  # no dossier goes before that
 
 
-def read_cases(archive: Archive, book: "Rollouts", model: str) -> tuple[LiveModel, dict[int, Case], list[Case]]:
+def read_cases(
+    archive: Archive, book: "Rollouts", model: str
+) -> tuple[LiveModel, dict[int, Case], list[Case], list[Anchor]]:
     """A model as MLflow shows it, and the dossiers that registered its versions.
 
     The dossiers are read first: what was registered in between is new, and not a version that is gone.
 
     Returns
     -------
-    live, cases, lost
-        The cases by version; and those whose record of the registration cannot be read.
+    live, cases, lost, gone
+        The cases by version; those whose record of the registration cannot be read; and of each dossier whose
+        run is not in MLflow any more, the last anchor.
     """
-    read = []
+    read, gone = [], []
     for run_id in registered(AnchorTable(book.engine), model):
         dossier = archive.at(run_id, model)
-        if dossier is not None:
-            anchors = AnchorTable(book.engine).of(run_id)
+        anchors = AnchorTable(book.engine).of(run_id)
+        if dossier is None:
+            gone.append(anchors[-1])
+        else:
             read.append((dossier, anchors, *dossier.check()))
     live = read_model(archive.client, model) or LiveModel(versions={}, aliases={})
     today = datetime.now(UTC).date()
@@ -64,7 +72,7 @@ def read_cases(archive: Archive, book: "Rollouts", model: str) -> tuple[LiveMode
         every = [replace(case, version=number, live=live.versions.get(number)) for number in numbers]
         cases |= {each.version: each for each in every if each.live is not None or not _released(each, today)}
         lost += [] if numbers else [case]
-    return live, cases, lost
+    return live, cases, lost, gone
 
 
 def pending(live: LiveModel, table: AnchorTable) -> set[int]:
@@ -77,11 +85,18 @@ def pending(live: LiveModel, table: AnchorTable) -> set[int]:
 
 
 def audit_versions(
-    model: str, live: LiveModel, cases: Mapping[int, Case], lost: Sequence[Case], pending: Collection[int]
+    model: str,
+    live: LiveModel,
+    cases: Mapping[int, Case],
+    lost: Sequence[Case],
+    gone: Sequence[Anchor],
+    pending: Collection[int],
 ) -> list[Deviation]:
     """Versions that nobody registered, or that lead elsewhere; versions that are gone; dossiers that are not whole."""
-    found = [_gone(case) for number, case in sorted(cases.items()) if number not in live.versions]
-    doubted = {case.dossier.run_id for case in lost}
+    named = {version.run_id for version in live.versions.values()}
+    found = [_vanished(each) for each in gone if each.dossier in named or is_younger(each.at, _KEPT)]
+    found += [_gone(case) for number, case in sorted(cases.items()) if number not in live.versions]
+    doubted = {case.dossier.run_id for case in lost} | {each.dossier for each in gone}
     for number, version in sorted(live.versions.items()):
         case = cases.get(number)
         if case is not None:
@@ -90,7 +105,31 @@ def audit_versions(
             found.append(_foreign(model, number))
     for case in {case.dossier.run_id: case for case in (*lost, *cases.values())}.values():
         found += [_broken(case)] if case.doubts else []
+        cut, _ = cut_off(case)
+        if cut and (cut := cut_off(_read_again(case))[0]):  # the writer may have been between two records
+            found.append(_cut(case, cut))
     return found
+
+
+def cut_key(case: Case) -> str:
+    """The key of the deviation that records of a dossier were anchored once and are not any more."""
+    return key(case.model, "dossier", case.dossier.run_id, "cut")
+
+
+def audit_moves(case: Case) -> list[Deviation]:
+    """Every move of the traffic, and the rollout that they led to, that is not as the dossier records it."""
+    return [
+        Deviation(
+            key=key(case.model, "row", case.version, each.path),
+            model=case.model,
+            version=case.version,
+            kind="row",
+            message=str(each),
+            mend="the history says what did not happen: find out who can write to the operations database, and "
+            "restore that from a backup",
+        )
+        for each in check_moves(case)[0].findings
+    ]
 
 
 def audit_tags(case: Case, allowed: Sequence[int]) -> list[Deviation]:
@@ -243,6 +282,30 @@ def _deleted(case: Case, what: str, mend: str) -> Deviation:
         kind="tag",
         message=f"{what} was deleted from MLflow",
         mend=mend,
+    )
+
+
+def _vanished(last: Anchor) -> Deviation:
+    return Deviation(
+        key=key(last.model, "dossier", last.dossier),
+        model=last.model,
+        version=None,
+        kind="dossier",
+        message=f"the run {last.dossier} is gone from MLflow, and with it the dossier of a version: "
+        f"{last.number} records are anchored",
+        mend="delete nothing: restore MLflow's database from a backup; the files may still be there",
+    )
+
+
+def _cut(case: Case, names: Sequence[str]) -> Deviation:
+    more = f" (and {len(names) - 1} more)" if len(names) > 1 else ""
+    return Deviation(
+        key=cut_key(case),
+        model=case.model,
+        version=case.version or None,
+        kind="anchors",
+        message=f"the dossier {case.dossier.run_id}: {names[0]} {CUT_OFF}{more}",
+        mend="keep everything as it is, and set no tag back: restore the operations database from a backup",
     )
 
 

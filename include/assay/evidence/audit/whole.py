@@ -9,7 +9,15 @@ from assay.core.text import says_something
 from assay.evidence.audit.aliases import audit_aliases
 from assay.evidence.audit.deviation import Deviation, key
 from assay.evidence.audit.incidents import Seen, close, mark, raised
-from assay.evidence.audit.versions import audit_files, audit_tags, audit_versions, pending, read_cases
+from assay.evidence.audit.versions import (
+    audit_files,
+    audit_moves,
+    audit_tags,
+    audit_versions,
+    cut_key,
+    pending,
+    read_cases,
+)
 from assay.evidence.opening import model_lock, rollouts
 from assay.registry.archive import Archive
 from assay.registry.live import LiveModel, read_model
@@ -148,12 +156,14 @@ def close_incident(archive: Archive, incident_id: int, *, by: str, reason: str) 
 def _audit_model(
     archive: Archive, book: "Rollouts", incidents: Incidents, model: str, *, deep: bool, restore: str | None
 ) -> Audit:
-    live, cases, lost = read_cases(archive, book, model)
+    live, cases, lost, gone = read_cases(archive, book, model)
     marks = {number: [i.id for i in incidents.open(model) if i.version == number] for number in cases}
     looked = [key(model, "dossier"), key(model, "version")]
-    found = audit_versions(model, live, cases, lost, pending(live, AnchorTable(book.engine)))
+    found = audit_versions(model, live, cases, lost, gone, pending(live, AnchorTable(book.engine)))
+    cut = {each.key for each in found}
     for number, case in sorted(cases.items()):
-        if case.whole and not case.doubts:
+        found += audit_moves(case)
+        if case.whole and not case.doubts and cut_key(case) not in cut:  # else the tags know more than the records
             looked.append(key(model, "tag", number))
             found += audit_tags(case, marks[number])
     serving = _serving(book, model, live)

@@ -1,10 +1,10 @@
 """The chain: its anchors, its records, and whether they stand on each other."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.core import Event, Record, Verdict, sha256_json
 from assay.evidence.judging import GATES
@@ -12,9 +12,17 @@ from assay.evidence.verify.case import Case
 from assay.evidence.verify.report import Check, Finding, checked, counted
 from assay.evidence.waivers import Waiver
 from assay.policy.tiers import TIERS
-from assay.registry.sealed import FOLDER, file_name
-from assay.registry.wire import list_files
+from assay.registry.images import HEAD
+from assay.registry.live import read_run
+from assay.registry.sealed import FOLDER, Sealed, file_name
+from assay.registry.wire import get_files, list_files
 from assay.rollout.shipping import disagreements, read_shipped
+
+if TYPE_CHECKING:
+    from assay.rollout.records import RolloutRow
+
+CUT_OFF = "was anchored once, and no anchor names it any more: the table of anchors was cut short"
+"""What is said of a record that `cut_off` finds."""
 
 _TOLD = ("rollout_id", "epoch", "action", "from_stage", "to_stage", "run_key")
 
@@ -65,13 +73,47 @@ def check_records(case: Case) -> tuple[Check, list[str]]:
         found.append(Finding(path=path, message=message))
     if not case.anchors:
         found.append(Finding(path=FOLDER, message="no record of this run is anchored"))
+    cut, left = cut_off(case)
+    found += [Finding(path=name, message=CUT_OFF) for name in cut]
+    notes = [f"{name} is named by no anchor: left by a write that never ended, and no evidence" for name in left]
+    return checked("records", f"{counted(len(case.anchors), 'record')}, each with its signature", found), notes
+
+
+def cut_off(case: Case) -> tuple[list[str], list[str]]:
+    """Files of records that no anchor names.
+
+    Returns
+    -------
+    cut, left
+        Those that were anchored once, because a signed record continues them or the run's tag names them as its
+        head, and both are written afterwards; and those that a write left behind which never ended.
+    """
     named = {file_name(each.number, each.kind, each.digest) for each in case.anchors}
     stored = {f"{FOLDER}/{name}" for name in list_files(case.settings.tracking_uri, case.file(FOLDER))}
-    notes = [
-        f"{name} is named by no anchor: left by a write that never ended, and no evidence"
-        for name in sorted(stored - named)
-    ]
-    return checked("records", f"{counted(len(case.anchors), 'record')}, each with its signature", found), notes
+    left = sorted(stored - named)
+    signed = _signed(case, left)
+    if not signed:
+        return [], left
+    run = read_run(case.dossier.client, case.dossier.run_id)
+    head = "" if run is None else run.tags.get(HEAD, "").partition(":")[2]
+    continued = {head, *(each.record.previous for each in signed.values())}
+    cut = [name for name, each in signed.items() if each.record.digest in continued]
+    return cut, [name for name in left if name not in cut]
+
+
+def _signed(case: Case, names: Sequence[str]) -> dict[str, Sealed]:
+    """Those of the dossier's files that are records beyond the last anchor, signed by the platform at any time."""
+    contents = get_files(case.settings.tracking_uri, [case.file(name) for name in names])
+    found = {}
+    for name in names:
+        try:
+            sealed = Sealed.read(contents[case.file(name)] or b"")
+        except ValueError:
+            continue
+        beyond = sealed.dossier == case.dossier.run_id and sealed.number > len(case.anchors)
+        if beyond and not sealed.doubt(case.dossier.keyring, seq=0):
+            found[name] = sealed
+    return found
 
 
 def check_grounds(case: Case) -> Check:
@@ -105,12 +147,25 @@ def check_moves(case: Case) -> tuple[Check, list[str]]:
         head = move.evidence.get("head")
         if head is not None and head not in {record.digest for record in case.records}:
             found.append(Finding(path=f"{path}: head", message=f"is {head}, which no record has"))
-    training = case.training
-    if row is not None and training is not None:
-        wanted = {"version": case.version, "digest": training.facts["sha256"], "path": training.facts["path"]}
-        found += _differing(f"rollout {row.id}", wanted, asdict(row.canary), tuple(wanted))
+    found += [] if row is None else _other_rollout(case, row)
     notes = [f"the move {key} is not recorded yet" for key in moves]
     return checked("moves", counted(len(case.events("rollout")), "recorded move") + " of the traffic", found), notes
+
+
+def _other_rollout(case: Case, row: "RolloutRow") -> list[Finding]:
+    """Where a rollout's row is not what its moves and the dossier say."""
+    path = f"rollout {row.id}"
+    story = {each.epoch: each.to_stage for each in case.book.history(case.model, rollout_id=row.id)}
+    stage = story.get(row.epoch)
+    found = []
+    if stage != row.stage_name:
+        found.append(Finding(path=f"{path}: state", message=f"is {row.stage_name!r}, by the moves {stage!r}"))
+    training = case.training
+    others = {int(each.facts["version"]) for each in case.events("registration")} - {case.version}
+    if training is None or row.canary.version in others:  # a repeated training made another version, which went on
+        return found
+    wanted = {"version": case.version, "digest": training.facts["sha256"], "path": training.facts["path"]}
+    return found + _differing(path, wanted, asdict(row.canary), tuple(wanted))
 
 
 def _groundless(case: Case, record: Record, before: Mapping[str, Record]) -> Iterator[str]:
