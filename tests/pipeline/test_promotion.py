@@ -5,11 +5,12 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from tests.pipeline.support import approve, gates_of, gateway, make_folder, make_run, train_by_hand, walk
+from tests.pipeline.support import answer, approve, gates_of, gateway, make_folder, make_run, train_by_hand, walk
 
 from assay.core import Check, Judgement, Outcome, UnavailableError, utc_now
 from assay.evidence.opening import rollouts
-from assay.pipeline import promotion, steps
+from assay.evidence.retirement import retire
+from assay.pipeline import approval, promotion, steps
 from assay.pipeline.run import GateFailed
 from assay.registry import versions
 from assay.registry.artifacts import TamperedError
@@ -120,6 +121,20 @@ def test_a_version_without_approval_gets_no_traffic(registered, settings):
     with pytest.raises(EvidenceError, match="approval: no verdict"):
         promotion.begin(later(unapproved))
     assert rollouts(settings).current(unapproved.folder.policy.model) is None
+
+
+def test_a_retired_version_is_neither_asked_about_nor_approved_nor_promoted(run):
+    model = run.folder.policy.model
+    retirement = retire(run.settings, model, run.version, reason="wrong label", by="root")
+    assert retirement.facts["version"] == run.version
+    said = f"version {run.version} was retired by root: wrong label"
+    with pytest.raises(EvidenceError, match=said):
+        approval.question(later(run), "model_owner")
+    with pytest.raises(EvidenceError, match=said):
+        approval.take_answer(later(run), "model_owner", answer("reviewer"))
+    with pytest.raises(EvidenceError, match=said):
+        promotion.begin(later(run))
+    assert book(run).current(model) is None
 
 
 def test_without_a_gateway_no_rollout_begins(run):

@@ -31,9 +31,11 @@ def question(run: Run, role: Role) -> tuple[str, str]:
     Raises
     ------
     EvidenceError
-        When a gate's verdict is missing, or belongs to something else.
+        When a gate's verdict is missing, or belongs to something else; or the version was retired.
     """
     verdicts = run.require("contract", *GATES)
+    if reasons := _retired(run, run.dossier.records()):
+        raise EvidenceError(reasons)
     head = run.dossier.head()
     facts = {
         "role": role,
@@ -52,14 +54,15 @@ def take_answer(run: Run, role: Role, event: Mapping[str, Any]) -> Verdict:
     Raises
     ------
     EvidenceError
-        When anything but another approval was recorded since the question was asked.
+        When anything but another approval was recorded since the question was asked, a retirement above all.
     GateFailed
         When the answer does not approve.
     """
     run.require("contract", *GATES)
     records = run.dossier.records()
-    reasons = _since(records, len(records), role)
-    if reasons:
+    if reasons := _retired(run, records):
+        raise EvidenceError(reasons)
+    if reasons := _since(records, len(records), role):
         raise EvidenceError([f"{reason}; clear this task to ask anew" for reason in reasons])
     return run.decide(APPROVALS[role], lambda: judge_answer(run, role, event, records))
 
@@ -83,9 +86,9 @@ def require_approvals(run: Run, *, at: str) -> list[dict[str, str]]:
         Listing every approval that is missing, too old, not about this evidence, or one person's second.
     """
     policy = run.folder.policy
-    reasons: list[str] = []
     people: list[dict[str, str]] = []
     records = run.dossier.records()
+    reasons = _retired(run, records)
     for role in policy.tier.roles:
         gate = APPROVALS[role]
         verdicts, doubts = run.doubts("contract", *GATES, gate)
@@ -184,6 +187,15 @@ def _may_not(run: Run, role: Role, names: set[str], said: str, records: Sequence
     if policy.tier.reason_required and not said:
         return f"gave no reason, which risk tier {policy.risk_tier} asks for"
     return ""
+
+
+def _retired(run: Run, records: Sequence[Record]) -> list[str]:
+    """That the version is not to be used again, if somebody said so: no approval takes that back."""
+    return [
+        f"version {run.version} was retired by {each.by}: {each.facts['reason']}; trigger a new run"
+        for each in records
+        if isinstance(each, Event) and each.event == "retirement" and each.facts["version"] == run.version
+    ]
 
 
 def _since(records: Sequence[Record], until: int, role: Role) -> list[str]:
