@@ -2,13 +2,18 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
+from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import select, update
 from tests.rollout.support import LIMITS, crown, equal, ref, traffic, worse
 
-from assay.core import UserError
+from assay.core import AssayError, UserError
 from assay.policy import Rollout as Limits
 from assay.rollout import Decision, IllegalMoveError, Rollouts, StaleEpochError
+from assay.rollout.history import Step, unroll
+from assay.rollout.store import past_move
+from assay.rollout.tables import DEPLOYMENT, MOVE, ROLLOUT
 
 
 def begin(rollouts, version=1, run_key="run 1", policy=LIMITS):
@@ -41,6 +46,27 @@ def test_a_rollback_leaves_the_champion_alone(rollouts):
     deployment = rollouts.current("income")
     assert (deployment.stage, deployment.champion, deployment.canary) == ("champion", ref(1), None)
     assert rollouts.history("income")[-1].evidence == {"reason": "seen enough"}
+
+
+@pytest.mark.parametrize("text", ["{bad", "7", "[]", "null"])
+def test_a_row_that_other_hands_wrote_is_an_error_that_names_it(rollouts, text):
+    row = begin(rollouts)
+    with rollouts.engine.begin() as connection:
+        connection.execute(update(DEPLOYMENT).values(canary=text))
+        connection.execute(update(ROLLOUT).values(policy=text))
+        made = connection.execute(select(MOVE)).one()
+    changed = SimpleNamespace(op_key=made.op_key, evidence=text, _mapping=made._mapping)
+    reads = {
+        "deployment income": lambda: rollouts.current("income"),
+        f"rollout {row.id}": lambda: rollouts.get(row.id),
+        f"move {row.id}:begin": lambda: past_move(changed),
+        f"rollout {row.id}: its move begin": lambda: unroll(
+            [Step(row.id, "begin", "shadow", "r", row.started_at, text, 1)]
+        ),
+    }
+    for named, read in reads.items():
+        with pytest.raises(AssayError, match=f"^{named}: the operations database holds what Assay did not write"):
+            read()
 
 
 def test_a_first_version_rolled_back_leaves_nothing_that_serves(rollouts):

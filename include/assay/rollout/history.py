@@ -10,7 +10,7 @@ from sqlalchemy import Engine, case, select
 
 from assay.core import AssayError, problem
 from assay.rollout.database import reading
-from assay.rollout.records import share_of
+from assay.rollout.records import as_written, share_of
 from assay.rollout.tables import MOVE, ROLLOUT
 
 Role = Literal["champion", "canary"]
@@ -182,8 +182,9 @@ class _Story:
 
 
 def _origin(step: Step) -> _Origin:
-    evidence = json.loads(step.evidence or "{}")
-    version = evidence.get("version", step.version)  # before the move kept it, only the rollout's row did
+    with as_written(f"rollout {step.rollout_id}: its move begin"):
+        evidence = json.loads(step.evidence or "{}")
+        version = evidence.get("version", step.version)  # before the move kept it, only the rollout's row did
     if version is None:
         raise AssayError(f"rollout {step.rollout_id}: no record says which version it was about")
     return _Origin(

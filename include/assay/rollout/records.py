@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -26,6 +27,18 @@ class StaleEpochError(AssayError):
 
 class IllegalMoveError(AssayError):
     """The rollout's state does not allow the move that was asked for."""
+
+
+@contextmanager
+def as_written(row: str) -> Iterator[None]:
+    """Turn what goes wrong while a row is read, which other hands may have changed, into one error that names it."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise AssayError(
+            f"{row}: the operations database holds what Assay did not write there ({reason}); restore it from a backup"
+        ) from None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,6 +1,5 @@
 """The moves of a rollout: each one transaction, compare-and-set on the epoch, recorded with its evidence."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from assay.rollout.store import (
     find_rollout,
     get_rollout,
     lock_deployment,
+    past_move,
     prepare_move,
     start_rollout,
     widen_rollout,
@@ -131,7 +131,7 @@ class Rollouts:
             which = which & (MOVE.c.rollout_id == rollout_id)
         with reading(self.engine) as connection:
             rows = connection.execute(select(MOVE).where(which).order_by(MOVE.c.id))
-            return [Move(**{**row._mapping, "evidence": json.loads(row.evidence)}) for row in rows]
+            return [past_move(row) for row in rows]
 
     def assess(self, rollout_id: int) -> Assessment:
         """Judge a running rollout on all that was logged since it began; see `judge`.

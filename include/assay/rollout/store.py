@@ -10,7 +10,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from assay.core import problem
 from assay.policy import Rollout as Limits
-from assay.rollout.records import Deployment, IllegalMoveError, ModelRef, RolloutRow, StaleEpochError, State
+from assay.rollout.records import (
+    Deployment,
+    IllegalMoveError,
+    ModelRef,
+    Move,
+    RolloutRow,
+    StaleEpochError,
+    State,
+    as_written,
+)
 from assay.rollout.tables import DEPLOYMENT, MOVE, ROLLOUT
 
 
@@ -120,29 +129,39 @@ def prepare_move(
 
 
 def deployment(row: Row[Any]) -> Deployment:
-    """A row of the table `deployment` as a value."""
-    return Deployment(
-        model=row.model,
-        epoch=row.epoch,
-        stage=row.stage,
-        share=row.share,
-        champion=None if row.champion is None else ModelRef.from_json(row.champion),
-        canary=None if row.canary is None else ModelRef.from_json(row.canary),
-        rollout_id=row.rollout_id,
-        updated_at=row.updated_at,
-    )
+    """A row of the table `deployment` as a value; an `AssayError` when other hands wrote it."""
+    with as_written(f"deployment {row.model}"):
+        return Deployment(
+            model=row.model,
+            epoch=row.epoch,
+            stage=row.stage,
+            share=row.share,
+            champion=None if row.champion is None else ModelRef.from_json(row.champion),
+            canary=None if row.canary is None else ModelRef.from_json(row.canary),
+            rollout_id=row.rollout_id,
+            updated_at=row.updated_at,
+        )
 
 
 def rollout_row(row: Row[Any]) -> RolloutRow:
-    """A row of the table `rollout` as a value."""
-    return RolloutRow(
-        **{
-            **row._mapping,
-            "champion": None if row.champion is None else ModelRef.from_json(row.champion),
-            "canary": ModelRef.from_json(row.canary),
-            "policy": Limits.model_validate_json(row.policy),
-        }
-    )
+    """A row of the table `rollout` as a value; an `AssayError` when other hands wrote it."""
+    with as_written(f"rollout {row.id}"):
+        return RolloutRow(
+            **{
+                **row._mapping,
+                "champion": None if row.champion is None else ModelRef.from_json(row.champion),
+                "canary": ModelRef.from_json(row.canary),
+                "policy": Limits.model_validate_json(row.policy),
+            }
+        )
+
+
+def past_move(row: Row[Any]) -> Move:
+    """A row of the table `move` as a value; an `AssayError` when other hands wrote it."""
+    with as_written(f"move {row.op_key}"):
+        found = Move(**{**row._mapping, "evidence": json.loads(row.evidence)})
+        _ = found.evidence.keys()
+        return found
 
 
 def _move_deployment(
