@@ -8,6 +8,7 @@ from assay.evidence.audit import audit
 from assay.evidence.opening import archive, rollouts
 from assay.evidence.verify import verify
 from assay.pipeline.run import Run
+from assay.registry.archive import Archive
 from assay.registry.images import candidate_tags, run_tags, version_tags
 from assay.rollout.anchors import AnchorTable
 
@@ -15,8 +16,11 @@ ONCE = ("request", "snapshot", "training", "registration")
 PASSED = ("contract", "performance", "fairness", "robustness", "approval", "canary")
 
 
-def wrong(run: Run) -> list[str]:
-    """In words; empty when there is one version, a whole chain, one champion and every tag, and nothing to find."""
+def wrong(run: Run, *, inspect: bool) -> list[str]:
+    """In words; empty when there is one version, a whole chain, one champion and every tag.
+
+    To `inspect` is to verify and audit as well, which must find nothing.
+    """
     dossiers = archive(run.settings)
     dossier = dossiers.find(model=run.folder.policy.model, run_key=run.run_key)
     client, model = dossier.client, dossier.model
@@ -40,9 +44,13 @@ def wrong(run: Run) -> list[str]:
         *([] if str(candidate.status) == "READY" else [f"the candidate is {candidate.status}"]),
         *_about_all_versions(versions),
         *AnchorTable(rollouts(run.settings).engine).check(),
-        *map(str, verify(dossiers, model, int(version.version), patience=0).findings),
-        *(str(each.deviation) for each in audit(dossiers, model).seen),
+        *(_inspected(dossiers, model, int(version.version)) if inspect else ()),
     ]
+
+
+def _inspected(dossiers: Archive, model: str, version: int) -> Iterator[str]:
+    yield from map(str, verify(dossiers, model, version, patience=0).findings)
+    yield from (str(each.deviation) for each in audit(dossiers, model).seen)
 
 
 def _about_the_chain(run: Run, records: list) -> Iterator[str]:
