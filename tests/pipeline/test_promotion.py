@@ -166,6 +166,15 @@ def test_an_approval_that_grew_old_during_the_rollout_does_not_end_it(run, monke
     assert promotion.begin(later(run)) == row
 
 
+def test_what_lost_its_ground_during_the_rollout_is_not_promoted(run):
+    to_the_last_stage(run)
+    passed(later(run), "performance")
+    with pytest.raises(EvidenceError, match="approval: its verdict is older than that of performance"):
+        promotion.move(later(run))
+    assert alias(run, "champion") is None
+    assert book(run).current(run.folder.policy.model).champion is None
+
+
 def test_every_move_and_every_alias_is_recorded_once_whoever_moved(run):
     version = to_the_last_stage(run)
     promotion.move(later(run))

@@ -125,3 +125,16 @@ def test_evidence_never_goes_to_a_local_folder(mlflow_server, tmp_path):
     with pytest.raises(UnavailableError, match="not the address of an MLflow server"):
         Archive(local, archive(mlflow_server).anchors).open(model="toy", run_key="a/b")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["", "../../etc", "income' OR '1'='1", "Income", "a" * 64])
+def test_what_is_no_model_s_name_is_an_unknown_model_and_no_query(dossiers, name):
+    with pytest.raises(UserError, match="no version of this model is registered"):
+        dossiers.of_version(name, 1)
+
+
+def test_a_number_that_no_version_can_have_is_unknown(dossier, dossiers):
+    made_version(dossier)
+    for number in (0, 10**23):
+        with pytest.raises(UserError, match=r"no such version \(known: 1\)"):
+            dossiers.of_version(dossier.model, number)

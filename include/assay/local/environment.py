@@ -77,6 +77,8 @@ def _assay(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]) -> 
         **{name: value for name in PRIVATE_KEYS if (value := os.environ.get(name))},
         "ASSAY_SNAPSHOTS": str(home / "snapshots"),
         "ASSAY_OPERATIONS_DB": f"sqlite:///{home / 'operations.db'}",
+        # Beside the database is not elsewhere, but it still finds a table that was rewritten.
+        "ASSAY_ANCHORS_FILE": str(home / "anchors.jsonl"),
         "ASSAY_GATEWAY_URL": url("gateway", ports),
         "ASSAY_GATEWAY_TOKEN": secrets["gateway_token"],
     }

@@ -78,8 +78,9 @@ def move(run: Run) -> dict[str, Any] | None:
     if row.active:
         assessment = book.assess(row.id)
         log.info("%s: %s (%s)", assessment.stage, assessment.decision, assessment.reason)
-        if assessment.decision is Decision.PROMOTE:
-            _load_back(run)  # while the champion before it still serves
+        if assessment.decision is Decision.PROMOTE:  # while the champion before it still serves
+            require_approvals(run, at=row.started_at)  # a waiver may have expired since the rollout began
+            _load_back(run)
         try:
             row = book.act(assessment)
         except StaleEpochError as stale:

@@ -1,10 +1,11 @@
 """Begin dossiers, and find them again."""
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from assay.core import Anchors, Settings, problem
+from assay.core import Anchors, Settings, did_you_mean, problem
 from assay.registry.client import connect, has_code, unavailable
 from assay.registry.dossier import Dossier, EvidenceError
 from assay.registry.images import DOSSIER, RUN_KEY, RUN_KEY_SHA256, run_key_tags
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _PREFIX = "assay/"
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")  # as the policy's `model`
+_TOO_MANY = 2**31  # MLflow counts versions in 32 bits
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,8 @@ class Archive:
         from mlflow.exceptions import MlflowException
 
         with unavailable(f"reading {model} version {version}"):
+            if not _NAME.fullmatch(model) or not 0 < version < _TOO_MANY:
+                raise self._unknown(model, version)
             try:
                 found = self.client.get_model_version(model, str(version))
             except MlflowException as error:
@@ -151,6 +156,8 @@ class Archive:
 
     def versions(self, model: str) -> list[int]:
         """The numbers of a model's registered versions, in order."""
+        if not _NAME.fullmatch(model):  # it would stand in MLflow's query
+            return []
         with unavailable(f"listing the versions of {model}"):
             found = self.client.search_model_versions(f"name = '{model}'", max_results=10_000)
         return sorted(int(each.version) for each in found)
@@ -161,11 +168,9 @@ class Archive:
             return sorted(each.name for each in self.client.search_registered_models(max_results=1000))
 
     def _unknown(self, model: str, version: int) -> Exception:
-        versions = [int(each.version) for each in self.client.search_model_versions(f"name = '{model}'")]
+        versions = self.versions(model)
         if versions:
-            return problem(f"{model} {version}", "no such version", f"known: {', '.join(map(str, sorted(versions)))}")
-        from assay.core import did_you_mean
-
+            return problem(f"{model} {version}", "no such version", f"known: {', '.join(map(str, versions))}")
         known = [each.name for each in self.client.search_registered_models(max_results=1000) if each.name != model]
         return problem(model, "no version of this model is registered", did_you_mean(model, known))
 
