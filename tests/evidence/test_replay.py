@@ -146,6 +146,7 @@ def under_older_code(settings, root, monkeypatch, edits=OTHER_SEED, content=None
     with monkeypatch.context() as patched:
         patched.setattr(pipeline_run, "code_version", lambda _: version)
         patched.setattr(steps, "code_archive", lambda: content or old)
+        patched.setattr(steps, "archived_code", lambda _: archived_code(old))  # as a writer who did not look
         patched.setattr(steps, "judge_gate", as_older)
         walk(run)
     return run, version

@@ -421,3 +421,10 @@ def test_the_dossier_of_another_run_is_not_this_one_s(finished):
     with pytest.raises(EvidenceError, match="has no dossier"):
         archive(run.settings).find(model=run.folder.policy.model, run_key=run.run_key + "x")
     assert steps.GATES == ("performance", "fairness", "robustness")
+
+
+def test_code_that_changed_on_disk_under_a_running_worker_is_told(settings, tmp_path, monkeypatch):
+    run = make_run(settings, make_folder(tmp_path))
+    monkeypatch.setattr(steps, "archived_code", lambda _: "another")
+    with pytest.raises(EvidenceError, match="the code on disk is not the code that runs; restart the worker"):
+        walk(run, "snapshot")
