@@ -8,16 +8,9 @@ from assay.core import Check, GroupMetrics, Judgement, Measured, Outcome, decide
 from assay.gates import distinct_names, each_confidence
 from assay.gates.fairness.counts import RATES, FairnessEvidence, GroupCounts
 from assay.policy import Fairness, FairnessCheck
-from assay.stats.intervals import (
-    Spread,
-    mover_ratio,
-    newcombe_difference,
-    normal_quantile,
-    pair_confidence,
-    range_difference,
-    range_ratio,
-    wilson,
-)
+from assay.stats.intervals import normal_quantile, rates, wilson
+from assay.stats.power import detectable_rates
+from assay.stats.spread import Spread, comparisons, range_difference, range_ratio
 
 _NAMED = 20  # groups that a reason names; the others stand in the verdict's `groups`
 
@@ -60,7 +53,7 @@ def _check(
     if interval is None:
         reason = _why_nothing(attribute, groups, usable)
     elif outcome is Outcome.INCONCLUSIVE:
-        reason += _detectable(check, extremes, pair_confidence(len(usable), confidence))
+        reason += _detectable(check, extremes, each_confidence(confidence, comparisons(len(usable))))
     if flaws:
         proven = outcome is Outcome.FAIL and _widens(check, interval)
         outcome = Outcome.FAIL if proven else Outcome.INCONCLUSIVE
@@ -106,7 +99,8 @@ def _spread(
     if len(groups) < 2:
         return None
     method = range_difference if compare == "difference" else range_ratio
-    return method([group.of(part) for group in groups], [group.of(whole) for group in groups], confidence)
+    each = each_confidence(confidence, comparisons(len(groups)))
+    return method(rates([group.of(part) for group in groups], [group.of(whole) for group in groups], each))
 
 
 def _widens(check: FairnessCheck, interval: tuple[float, float] | None) -> bool:
@@ -129,21 +123,17 @@ def _why_nothing(attribute: str, groups: Sequence[GroupCounts], usable: Sequence
 
 
 def _detectable(check: FairnessCheck, extremes: Sequence[GroupCounts], confidence: float) -> str:
-    """The smallest gap that groups of these sizes could have shown.
-
-    It is the far end of the interval that the two extreme groups would get, were both at their
-    common rate: anything nearer to equality looks like equality.
-    """
+    """The smallest gap that groups of these sizes show: in every second sample, and in four of five."""
     part, whole, kind = RATES[check.metric]
     sizes = [group.of(whole) for group in extremes]
     common = sum(group.of(part) for group in extremes) / sum(sizes)
-    counts = (common * sizes[0], sizes[0], common * sizes[1], sizes[1], confidence)
     sides = " and ".join(f"{size} {kind} ({group})" for size, group in zip(sizes, extremes, strict=True))
+    even, often = (detectable_rates(sizes[0], sizes[1], common, confidence, power) for power in (0.5, 0.8))
     if check.compare == "difference":
-        gap = f"a difference above {float(newcombe_difference(*counts).high):.2g}"
+        gap, surely = f"a difference above {even[0] - even[1]:.2g}", f"one of {often[0] - often[1]:.2g}"
     else:
-        gap = f"a ratio below {float(mover_ratio(*counts).low):.2g}"
-    return f". With {sides}, only {gap} can be told from equal rates"
+        gap, surely = f"a ratio below {even[1] / even[0]:.2g}", f"one of {often[1] / often[0]:.2g}"
+    return f". With {sides}, only {gap} can be told from equal rates, and {surely} in 4 of 5 samples"
 
 
 def _metrics(group: GroupCounts, confidence: float) -> GroupMetrics:
