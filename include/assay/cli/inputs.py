@@ -94,20 +94,33 @@ class Rows:
 
     def probabilities(self, column: str) -> NDArray[np.float64]:
         """The column as numbers in [0, 1]."""
-        import pyarrow.types as t
-
         from assay.gates import no_probability
+
+        score = self._numbers(column, "a score is a number between 0 and 1")
+        if bad := no_probability(score):
+            self._mistakes.add(column, f"is not a number between 0 and 1 in {bad} of {len(score)} rows")
+        return score
+
+    def weights(self, column: str) -> NDArray[np.float64]:
+        """The column as weights: finite, not negative and not all 0."""
+        weights = self._numbers(column, "a weight is a number from 0 upwards")
+        if bad := int(np.count_nonzero(~((weights >= 0) & np.isfinite(weights)))):
+            self._mistakes.add(column, f"is negative or no number in {bad} of {len(weights)} rows")
+        elif len(weights) and not weights.any():
+            self._mistakes.add(column, "is 0 in every row", "give some row a weight")
+        return weights
+
+    def _numbers(self, column: str, wanted: str) -> NDArray[np.float64]:
+        import pyarrow.types as t
 
         if self.table is None:
             return np.zeros(0)
         cells = self.table[column]
         if not (t.is_integer(cells.type) or t.is_floating(cells.type) or t.is_decimal(cells.type)):
-            self._mistakes.add(column, f"has type {cells.type}; a score is a number between 0 and 1")
+            self._mistakes.add(column, f"has type {cells.type}; {wanted}")
             return np.zeros(0)
-        score: NDArray[np.float64] = cells.cast("float64").to_numpy()
-        if bad := no_probability(score):
-            self._mistakes.add(column, f"is not a number between 0 and 1 in {bad} of {len(score)} rows")
-        return score
+        numbers: NDArray[np.float64] = cells.cast("float64").to_numpy()
+        return numbers
 
     def groups(self, columns: Sequence[str]) -> dict[str, NDArray[Any]]:
         """The columns as text; rows without a value are a group of their own."""
