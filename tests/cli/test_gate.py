@@ -170,8 +170,16 @@ def test_inconclusive_has_its_own_exit_code():
 
 def test_csv_and_parquet_give_the_same_checks():
     run("fairness", json_to="a.json")
-    run("fairness", data="rows.parquet", json_to="b.json")
+    run("fairness", data="rows.parquet", json_to="b.json")  # counted out of core
     assert verdict("a.json")["checks"] == verdict("b.json")["checks"]
+    assert verdict("a.json")["groups"] == verdict("b.json")["groups"]
+
+
+def test_gaps_are_counted_in_rows_not_in_distinct_ones():
+    rows = frame()
+    rows["decision"] = rows["decision"].mask(rows.index < 7)
+    rows.to_parquet("rows.parquet")
+    assert "decision: has no value in 7 of 2000 rows" in run("fairness", data="rows.parquet").stderr
 
 
 @pytest.mark.parametrize("command", ["fairness", "performance"])

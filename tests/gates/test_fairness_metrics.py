@@ -244,6 +244,17 @@ def test_bad_input_is_told_together():
         measure(**rows | {"weights": np.zeros(3000)}, policy=policy())
 
 
+def test_a_row_that_stands_for_several_is_several():
+    rows = people(200) | {"score": None, "weights": None}
+    times = np.random.default_rng(1).integers(1, 5, 200)
+    part = policy(groups=["sex", ["sex", "race"]])
+    again = {name: np.repeat(rows[name], times) for name in ("label", "prediction")}
+    again["groups"] = {name: np.repeat(values, times) for name, values in rows["groups"].items()}
+    assert measure(**rows, policy=part, times=times) == measure(**again, policy=part)
+    with pytest.raises(ValueError, match="neither scores nor weights"):
+        measure(**people(200), policy=part, times=times)
+
+
 def test_simulated_joint_level_of_a_whole_gate():
     """Seeded: no difference anywhere, three metrics of four groups; any interval that misses 0 is an error."""
     random, runs, errors = np.random.default_rng(4), 120, 0

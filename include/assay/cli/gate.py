@@ -168,7 +168,8 @@ def fairness(
     mistakes, gates, policy_sha256 = _begin(json, policy, "fairness", data)
     part, by = _grouped(gates.fairness, groups, mistakes)
     _decided_how(label, prediction, score, threshold, mistakes)
-    rows = Rows(data, [name for name in (label, prediction, score, weights, *by) if name is not None], mistakes)
+    named = [name for name in (label, prediction, score, weights, *by) if name is not None]
+    rows = Rows(data, named, mistakes, counted=score is None and weights is None)
     actual, *decided = rows.positive([label] if prediction is None else [label, prediction], positive)
     scores = None if score is None else rows.probabilities(score)
     weighed = None if weights is None else rows.weights(weights)
@@ -181,7 +182,13 @@ def fairness(
         assert scores is not None
         decided = [scores >= threshold]
     evidence = gate.measure(
-        label=actual, prediction=decided[0], groups=columns, policy=part, score=scores, weights=weighed
+        label=actual,
+        prediction=decided[0],
+        groups=columns,
+        policy=part,
+        score=scores,
+        weights=weighed,
+        times=rows.times,
     )
     _end("fairness", gate.judge(evidence, part), watch, data=data, target=json, policy_sha256=policy_sha256)
 

@@ -67,15 +67,21 @@ class Rows:
 
     A column that is not as it must be reads as an empty array, so that the other columns can
     still be looked at before `Mistakes.stop`.
+
+    With `counted` each of the rows is a distinct one, which occurs `times`; without it `times` is None.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str], mistakes: Mistakes) -> None:
-        from assay.data.sources import read_columns
+    def __init__(self, path: Path, columns: Sequence[str], mistakes: Mistakes, *, counted: bool = False) -> None:
+        from assay.data.sources import read_columns, read_counts
 
         self._mistakes = mistakes
         self.table: pa.Table | None = None
+        self.times: NDArray[np.int64] | None = None
         with mistakes.gathered():
-            self.table = read_columns(path, columns)
+            if counted:
+                self.table, self.times = read_counts(path, columns)
+            else:
+                self.table = read_columns(path, columns)
 
     def positive(self, columns: Sequence[str], positive: str | None) -> list[NDArray[np.bool_]]:
         """For each column of classes, the label first, where it is the positive class.
@@ -149,9 +155,10 @@ class Rows:
         if pa.types.is_nested(cells.type):
             self._mistakes.add(column, f"has type {cells.type}, which holds no classes")
             return nothing
-        gaps = pc.sum(pc.is_null(cells, nan_is_null=True)).as_py() or 0
+        times = np.ones(len(cells), dtype=np.int64) if self.times is None else self.times
+        gaps = int(times[pc.is_null(cells, nan_is_null=True).to_numpy()].sum())
         if gaps:
-            self._mistakes.add(column, f"has no value in {gaps} of {len(cells)} rows", "leave such rows out")
+            self._mistakes.add(column, f"has no value in {gaps} of {times.sum()} rows", "leave such rows out")
             return nothing
         encoded = pa.concat_arrays(cells.chunks).dictionary_encode()
         words = np.array([word(value) for value in encoded.dictionary.to_pylist()], dtype=object)

@@ -100,6 +100,7 @@ class _Rows:
     label: NDArray[np.bool_]
     score: NDArray[np.float64] | None
     weights: NDArray[np.float64] | None
+    times: NDArray[np.int64] | None
 
 
 def measure(
@@ -110,6 +111,7 @@ def measure(
     policy: Fairness,
     score: NDArray[np.float64] | None = None,
     weights: NDArray[np.float64] | None = None,
+    times: NDArray[np.int64] | None = None,
 ) -> FairnessEvidence:
     """Count each group's rows by label and prediction.
 
@@ -125,6 +127,8 @@ def measure(
         Probability of the positive class; needed by the checks on scores.
     weights : ndarray of shape (n,), optional
         How much each row counts, finite and not negative; 1 without them.
+    times : ndarray of shape (n,), optional
+        How many rows each of these stands for, 1 without them; only for rows without scores and weights.
 
     Raises
     ------
@@ -132,7 +136,11 @@ def measure(
         Listing the policy's columns that `groups` lacks, columns to be cut that hold no numbers, checks
         that need a score where there is none, and weights that are none; or when a score is no
         probability.
+    ValueError
+        When there are `times` beside scores or weights.
     """
+    if times is not None and (score is not None or weights is not None):
+        raise ValueError("rows that stand for several have neither scores nor weights")
     problems = [
         Problem(path=column, message="no such group column", mend=did_you_mean(column, groups))
         for column in policy.columns
@@ -154,7 +162,7 @@ def measure(
         require_probabilities(score=score)
     kind = 2 * (~prediction).astype(np.intp)  # tp fp fn tn
     kind = np.where(label, kind, 1 + kind)
-    rows = _Rows(columns=columns, kind=kind, label=label, score=score, weights=weights)
+    rows = _Rows(columns=columns, kind=kind, label=label, score=score, weights=weights, times=times)
     return FairnessEvidence(
         attributes={"*".join(names): _table(names, rows) for names in policy.attributes},
         strata={
@@ -179,7 +187,7 @@ def _table(names: Sequence[str], rows: _Rows) -> tuple[GroupCounts, ...]:
     found, group = _occurring(flat, int(np.prod(shape)))
     present = np.stack(np.unravel_index(found, shape), axis=1)
     cell = group * 4 + rows.kind
-    counts = np.bincount(cell, minlength=4 * len(present)).reshape(-1, 4)
+    counts = np.bincount(cell, weights=rows.times, minlength=4 * len(present)).reshape(-1, 4)
     weights = [None] * len(present) if rows.weights is None else _weighed(cell, rows.weights, len(present))
     scores = [None] * len(present) if rows.score is None else summarise(group, rows.label, rows.score, rows.weights)
     return tuple(
