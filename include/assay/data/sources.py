@@ -81,6 +81,7 @@ def _count_parquet(path: Path, columns: Sequence[str]) -> "pa.Table":
     quoted = [column.replace('"', '""') for column in columns]
     named = ", ".join(f'"{column}" AS c{at}' for at, column in enumerate(quoted))
     with TemporaryDirectory() as spill, duckdb.connect(config={"temp_directory": spill}) as connection:
+        connection.execute("SET enable_progress_bar = false")  # standard output may be a verdict's
         try:
             return connection.execute(
                 f"SELECT {named}, count(*) AS times FROM read_parquet($1) GROUP BY ALL",  # noqa: S608 (quoted)
