@@ -132,7 +132,7 @@ def test_jeffreys_is_the_middle_of_its_posterior(count, confidence):
 
 
 def test_koopman_as_published():
-    """Koopman (1984), section 4: 36 of 40 against 16 of 80, and the other way round."""
+    """Koopman (1984): 36 of 40 against 16 of 80, and the other way round."""
     assert koopman_ratio(36, 40, 16, 80, 0.95) == pytest.approx((2.94, 7.15), abs=5e-3)
     assert koopman_ratio(16, 80, 36, 40, 0.95) == pytest.approx((1 / 7.15, 1 / 2.94), rel=2e-3)
 

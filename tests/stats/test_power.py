@@ -9,7 +9,7 @@ from scipy.stats import norm
 from assay.stats.power import detectable_rates
 
 
-@pytest.mark.parametrize(  # n per side for two rates: Fleiss, Levin, Paik (2003), equation 4.14 long hand
+@pytest.mark.parametrize(  # n per side for two rates: the formula of Fleiss, Levin, Paik (2003) long hand
     ("low", "high", "power"), [(0.6, 0.7, 0.8), (0.05, 0.1, 0.9), (0.25, 0.4, 0.8)]
 )
 def test_the_sample_size_formula_solved_backwards(low, high, power):

@@ -71,8 +71,8 @@ def test_holm_long_hand(p_values):
         assert {int(i) for i in np.flatnonzero(adjusted <= alpha)} == refused
 
 
-def test_holm_as_published():
-    """Holm's procedure on the example in the reference manual of R's p.adjust."""
+def test_holm_worked_by_hand():
+    """5 * 0.01, 4 * 0.02 and 3 * 0.03; what comes after is never below what came before."""
     assert holm([0.01, 0.02, 0.03, 0.04, 0.05]) == pytest.approx([0.05, 0.08, 0.09, 0.09, 0.09])
 
 

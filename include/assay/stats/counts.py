@@ -93,7 +93,7 @@ def effective_size(total: ArrayLike, squares: ArrayLike) -> Floats:
 
     References
     ----------
-    L. Kish (1965), Survey Sampling, section 8.2: ``n / (1 + cv**2)`` of the weights, the same number.
+    L. Kish (1965), Survey Sampling: ``n / (1 + cv**2)`` of the weights, the same number.
 
     Examples
     --------

@@ -96,7 +96,7 @@ def jeffreys(successes: ArrayLike, trials: ArrayLike, confidence: float) -> Inte
     References
     ----------
     L. D. Brown, T. T. Cai, A. DasGupta (2001), Interval estimation for a binomial proportion.
-    Statistical Science 16, 101-133, section 3.1.3.
+    Statistical Science 16, 101-133.
 
     Examples
     --------
@@ -199,7 +199,7 @@ def _where_score_is(limit: float, x1: Floats, n1: Floats, x2: Floats, n2: Floats
 
 
 def _ratio_score(ratio: Floats, x1: Floats, n1: Floats, x2: Floats, n2: Floats) -> Floats:
-    """Koopman's statistic: equations 2.2 and 2.4 of the paper."""
+    """Koopman's statistic: Pearson's of both sides, at their likeliest rates under the ratio."""
     linear = ratio * (n1 + x2) + x1 + n2
     root = np.sqrt(np.maximum(linear**2 - 4 * ratio * (n1 + n2) * (x1 + x2), 0))
     p1 = 2 * ratio * (x1 + x2) / (linear + root)  # the smaller root, written so that nothing cancels
@@ -238,7 +238,7 @@ def mover_difference(first: Estimates, second: Estimates) -> Interval:
     References
     ----------
     G. Y. Zou, A. Donner (2008), Construction of confidence limits about effect measures: a general
-    approach. Statistics in Medicine 27, 1693-1702, equation 3.
+    approach. Statistics in Medicine 27, 1693-1702.
     """
     (p1, l1, u1), (p2, l2, u2) = first, second
     return Interval(p1 - p2 - np.hypot(p1 - l1, u2 - p2), p1 - p2 + np.hypot(u1 - p1, p2 - l2))

@@ -33,7 +33,7 @@ def detectable_rates(
     References
     ----------
     J. L. Fleiss, B. Levin, M. C. Paik (2003), Statistical Methods for Rates and Proportions, 3rd
-    edition, section 4.2: the sample size without continuity correction, solved for the rates.
+    edition: the sample size without continuity correction, solved for the rates.
 
     Examples
     --------

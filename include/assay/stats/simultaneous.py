@@ -29,9 +29,9 @@ def max_t(draws: ArrayLike, confidence: float) -> float:
 
     References
     ----------
-    P. H. Westfall, S. S. Young (1993), Resampling-Based Multiple Testing, section 2.5.
-    F. Bretz, T. Hothorn, P. Westfall (2010), Multiple Comparisons Using R, section 2.1: simultaneous
-    intervals from the maximum.
+    P. H. Westfall, S. S. Young (1993), Resampling-Based Multiple Testing.
+    F. Bretz, T. Hothorn, P. Westfall (2010), Multiple Comparisons Using R: simultaneous intervals
+    from the maximum.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def attempt_alpha(alpha: float, attempt: int) -> float:
     References
     ----------
     D. P. Foster, R. A. Stine (2008), Alpha-investing: a procedure for sequential control of expected
-    false discoveries. JRSS B 70, 429-444, section 2: alpha-spending over an unbounded sequence of
+    false discoveries. JRSS B 70, 429-444, which sets it beside alpha-spending over a sequence of
     tests. The sequence is the scaled one of L. Euler's sum of the reciprocal squares.
 
     Raises
