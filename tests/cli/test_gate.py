@@ -132,6 +132,35 @@ def test_groups_on_the_command_line_replace_the_policys():
     assert "mean_score" in found["groups"][0]["metrics"]
 
 
+def test_scores_from_a_threshold_on_are_decisions():
+    run("fairness", json_to="a.json")
+    result = run("fairness", prediction=None, score="p", threshold=0.5, json_to="b.json")
+    assert result.exit_code == 0, result.output
+    assert verdict("a.json")["checks"] == verdict("b.json")["checks"]
+
+
+def test_checks_on_scores_and_weights_are_judged():
+    rows = frame(4000)
+    rows["w"] = np.random.default_rng(1).gamma(2, size=4000)
+    rows.to_parquet("rows.parquet")
+    more = "{metric: auc, compare: level, min: 0.7}, {metric: log_loss, compare: level, max: 1.5}"
+    Path("policy.yaml").write_text(POLICY.replace("max: 0.2}]\n  rob", f"max: 0.2}}, {more}]\n  rob"))
+    result = run("fairness", data="rows.parquet", score="p", weights="w")
+    assert result.exit_code == 0, result.output
+    found = verdict()
+    assert [check["name"] for check in found["checks"]] == ["selection_rate_difference", "auc_level", "log_loss_level"]
+    rows["decided"] = rows["decision"] == ">50K"
+    rate = np.average(rows["decided"][rows.sex == "F"], weights=rows["w"][rows.sex == "F"])
+    assert found["groups"][0]["metrics"]["selection_rate"]["estimate"] == pytest.approx(rate)
+
+
+def test_groups_on_the_command_line_leave_the_rest_of_the_policy_standing():
+    Path("policy.yaml").write_text(POLICY.replace("groups: [sex]", "groups: [sex]\n    reference: {sex: F}"))
+    assert run("fairness", groups="race").exit_code in (0, 3)
+    assert run("fairness").exit_code == 0
+    assert {"sex": "F"} in verdict()["checks"][0]["groups"]
+
+
 def test_inconclusive_has_its_own_exit_code():
     frame(150).to_csv("rows.csv", index=False)
     result = run("fairness")
@@ -141,8 +170,16 @@ def test_inconclusive_has_its_own_exit_code():
 
 def test_csv_and_parquet_give_the_same_checks():
     run("fairness", json_to="a.json")
-    run("fairness", data="rows.parquet", json_to="b.json")
+    run("fairness", data="rows.parquet", json_to="b.json")  # counted out of core
     assert verdict("a.json")["checks"] == verdict("b.json")["checks"]
+    assert verdict("a.json")["groups"] == verdict("b.json")["groups"]
+
+
+def test_gaps_are_counted_in_rows_not_in_distinct_ones():
+    rows = frame()
+    rows["decision"] = rows["decision"].mask(rows.index < 7)
+    rows.to_parquet("rows.parquet")
+    assert "decision: has no value in 7 of 2000 rows" in run("fairness", data="rows.parquet").stderr
 
 
 @pytest.mark.parametrize("command", ["fairness", "performance"])
@@ -256,6 +293,12 @@ MISTAKES = [
     ("fairness", {"prediction": "income"}, ['--prediction: is the label "income" itself']),
     ("fairness", {"data": "twice.csv"}, ["twice.csv: names columns twice: sex"]),
     ("contract", {"data": "twice.csv"}, ["twice.csv: names columns twice: sex"]),
+    ("fairness", {"threshold": 0.5}, ["--prediction: is needed, or --threshold in its place", "--threshold: needs"]),
+    ("fairness", {"prediction": None}, ["--prediction: is needed, or --threshold in its place; not both"]),
+    ("fairness", {"weights": "age"}, ["age: is negative or no number in"]),
+    ("fairness", {"weights": "nil", "score": "holes"}, ["nil: is 0 in every row", "holes: is not a number between"]),
+    ("fairness", {"weights": "sex"}, ["sex: has type string; a weight is a number from 0 upwards"]),
+    ("fairness", {"policy": "scored.yaml"}, ["--score: is missing, and the policy has checks on scores"]),
     ("fairness", {"policy": "empty.yaml"}, ["empty.yaml: is empty"]),
     ("fairness", {"policy": "other.yaml"}, ["gates.fairness: is missing in other.yaml"]),
     ("fairness", {"policy": "bad.yaml"}, ['gates.fairnes: unknown key (did you mean "fairness"?)']),
@@ -278,8 +321,10 @@ def test_mistakes_are_told_together_and_leave_the_old_verdict_alone(command, opt
     rows = frame()
     rows["gap"] = rows["income"].mask(rows.index < 7)
     rows["holes"] = rows["p"].mask(rows.index < 7)
+    rows["nil"] = 0
     rows.to_csv("rows.csv", index=False)
     Path("empty.yaml").touch()
+    Path("scored.yaml").write_text("gates: {fairness: {groups: [sex], checks: [{metric: auc, max: 0.1}]}}")
     Path("other.yaml").write_text("gates: {performance: {checks: [{metric: auc, min: 0.6}]}}")
     Path("bad.yaml").write_text(POLICY.replace("fairness", "fairnes"))
     Path("corrupt.parquet").write_bytes(b"PAR1 nonsense PAR1")

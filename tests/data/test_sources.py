@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay.core import UserError
-from assay.data.sources import check_against, column_names, read_columns, read_table
+from assay.data.sources import check_against, column_names, read_columns, read_counts, read_table
 from assay.policy import Data
 
 DATA = Data(source="x.csv", key="id", label="y", positive="yes", features=["a"], sensitive=["sex"])
@@ -29,12 +29,33 @@ def test_csv_and_parquet_hold_the_same_table(tmp_path):
         assert read_columns(tmp_path / name, ["n", "id"]).equals(table.select(["n", "id"]))
 
 
+def test_rows_are_counted(tmp_path):
+    table = pa.table(
+        {"t": ["a", None, "a", "b", None], 'odd"name': [1, 2, 1, 1, 2], "times": [0, 0, 0, 0, 0], "x": range(5)}
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    found, times = read_counts(tmp_path / "t.parquet", ["t", 'odd"name', "times"])
+    lines = zip(*(found[name].to_pylist() for name in found.column_names), times.tolist(), strict=True)
+    assert set(lines) == {("a", 1, 0, 2), (None, 2, 0, 2), ("b", 1, 0, 1)}
+    (tmp_path / "t.csv").write_text("t,n\na,1\na,1\n")
+    found, times = read_counts(tmp_path / "t.csv", ["n"])
+    assert (found.to_pydict(), times.tolist()) == ({"n": [1, 1]}, [1, 1])
+
+
+def test_names_that_differ_in_case_alone_are_two_columns(tmp_path):
+    pq.write_table(pa.table({"sex": ["f", "f"], "SEX": [1, 2]}), tmp_path / "t.parquet")
+    found, times = read_counts(tmp_path / "t.parquet", ["SEX"])
+    assert (found.to_pydict(), times.tolist()) == ({"SEX": [1, 2]}, [1, 1])
+
+
 def test_a_quoted_na_is_text(tmp_path):
     (tmp_path / "t.csv").write_text('id,country\n1,"NA"\n2,\n')
     assert read_table(tmp_path / "t.csv")["country"].to_pylist() == ["NA", None]
 
 
-@pytest.mark.parametrize("read", [read_table, column_names, lambda path: read_columns(path, ["id"])])
+@pytest.mark.parametrize(
+    "read", [read_table, column_names, lambda path: read_columns(path, ["id"]), lambda path: read_counts(path, ["id"])]
+)
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -84,6 +84,7 @@ HELD = [
     part("fairness", checks=[check("fpr", max=0.05)], confidence=0.5, min_group_size=300),
     part("fairness", groups=[["word", "sex"]], min_group_size=1),
     part("fairness", groups=[["sex", "word"], "sex"], min_group_size=1),
+    part("fairness", checks=[check("ppv", compare="level", min=0.1), check("fnr", max=0.3)], reference={"sex": "F"}),
     part("robustness", checks=[drop("noise", 0.5, 1e-6), drop("unknown_category", 0.1, 0.4)]),
     part("robustness", checks=[drop("noise", 0.5, 0.05), drop("noise", 0.5, 0.02)]),
 ]
@@ -93,6 +94,9 @@ NOT_HELD = [
     part("performance", checks=[check("auc", min=0.6)]),  # fewer checks: each interval would be narrower
     part("performance", checks=[check("auc", min=0.6), check("ece", max=0.5)]),
     part("fairness", groups=["sex", "word"]),
+    part("fairness", checks=[check("auc", compare="level", min=0.5)]),
+    part("fairness", groups=["sex"], checks=[check("tpr", max=0.5, within="word")]),
+    part("fairness", edges={"sex": [1.5]}),
     part("robustness", checks=[drop("noise", 0.4, 0.4), drop("unknown_category", 0.1, 0.4)]),
     part("robustness", checks=[drop("noise", 0.5, 0.4, "brier"), drop("unknown_category", 0.1, 0.4)]),
     part("robustness", checks=[*OLD["robustness"]["checks"], drop("missing", 0.1, 0.4)]),

@@ -67,15 +67,21 @@ class Rows:
 
     A column that is not as it must be reads as an empty array, so that the other columns can
     still be looked at before `Mistakes.stop`.
+
+    With `counted` each of the rows is a distinct one, which occurs `times`; without it `times` is None.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str], mistakes: Mistakes) -> None:
-        from assay.data.sources import read_columns
+    def __init__(self, path: Path, columns: Sequence[str], mistakes: Mistakes, *, counted: bool = False) -> None:
+        from assay.data.sources import read_columns, read_counts
 
         self._mistakes = mistakes
         self.table: pa.Table | None = None
+        self.times: NDArray[np.int64] | None = None
         with mistakes.gathered():
-            self.table = read_columns(path, columns)
+            if counted:
+                self.table, self.times = read_counts(path, columns)
+            else:
+                self.table = read_columns(path, columns)
 
     def positive(self, columns: Sequence[str], positive: str | None) -> list[NDArray[np.bool_]]:
         """For each column of classes, the label first, where it is the positive class.
@@ -94,20 +100,33 @@ class Rows:
 
     def probabilities(self, column: str) -> NDArray[np.float64]:
         """The column as numbers in [0, 1]."""
-        import pyarrow.types as t
-
         from assay.gates import no_probability
+
+        score = self._numbers(column, "a score is a number between 0 and 1")
+        if bad := no_probability(score):
+            self._mistakes.add(column, f"is not a number between 0 and 1 in {bad} of {len(score)} rows")
+        return score
+
+    def weights(self, column: str) -> NDArray[np.float64]:
+        """The column as weights: finite, not negative and not all 0."""
+        weights = self._numbers(column, "a weight is a number from 0 upwards")
+        if bad := int(np.count_nonzero(~((weights >= 0) & np.isfinite(weights)))):
+            self._mistakes.add(column, f"is negative or no number in {bad} of {len(weights)} rows")
+        elif len(weights) and not weights.any():
+            self._mistakes.add(column, "is 0 in every row", "give some row a weight")
+        return weights
+
+    def _numbers(self, column: str, wanted: str) -> NDArray[np.float64]:
+        import pyarrow.types as t
 
         if self.table is None:
             return np.zeros(0)
         cells = self.table[column]
         if not (t.is_integer(cells.type) or t.is_floating(cells.type) or t.is_decimal(cells.type)):
-            self._mistakes.add(column, f"has type {cells.type}; a score is a number between 0 and 1")
+            self._mistakes.add(column, f"has type {cells.type}; {wanted}")
             return np.zeros(0)
-        score: NDArray[np.float64] = cells.cast("float64").to_numpy()
-        if bad := no_probability(score):
-            self._mistakes.add(column, f"is not a number between 0 and 1 in {bad} of {len(score)} rows")
-        return score
+        numbers: NDArray[np.float64] = cells.cast("float64").to_numpy()
+        return numbers
 
     def groups(self, columns: Sequence[str]) -> dict[str, NDArray[Any]]:
         """The columns as text; rows without a value are a group of their own."""
@@ -136,9 +155,10 @@ class Rows:
         if pa.types.is_nested(cells.type):
             self._mistakes.add(column, f"has type {cells.type}, which holds no classes")
             return nothing
-        gaps = pc.sum(pc.is_null(cells, nan_is_null=True)).as_py() or 0
+        times = np.ones(len(cells), dtype=np.int64) if self.times is None else self.times
+        gaps = int(times[pc.is_null(cells, nan_is_null=True).to_numpy()].sum())
         if gaps:
-            self._mistakes.add(column, f"has no value in {gaps} of {len(cells)} rows", "leave such rows out")
+            self._mistakes.add(column, f"has no value in {gaps} of {times.sum()} rows", "leave such rows out")
             return nothing
         encoded = pa.concat_arrays(cells.chunks).dictionary_encode()
         words = np.array([word(value) for value in encoded.dictionary.to_pylist()], dtype=object)

@@ -62,7 +62,7 @@ def _gates(policy: "Policy") -> Iterator[str]:
     for name in distinct_names([f"{check.metric}_vs_champion" for check in gates.performance.champion]):
         yield f"performance/{name}"
     for columns in gates.fairness.attributes:
-        for name in distinct_names([f"{check.metric}_{check.compare}" for check in gates.fairness.checks]):
+        for name in distinct_names([check.name for check in gates.fairness.checks]):
             yield f"fairness/{name}/{'*'.join(columns)}"
     for name in distinct_names([f"{check.metric}_drop_{check.scenario}" for check in gates.robustness.checks]):
         yield f"robustness/{name}"

@@ -216,11 +216,13 @@ def _fairness(case: Case) -> Judgement:
 
     rows, label = case.holdout()
     policy = case.policy.gates.fairness
+    score = case.candidate.score(model_inputs(rows, case.candidate.inputs))
     evidence = fairness.measure(
         label=label,
-        prediction=case.candidate.score(model_inputs(rows, case.candidate.inputs)) >= case.candidate.threshold,
-        groups={column: encode(rows[column], "text")[:, 0] for column in case.policy.data.sensitive},
+        prediction=score >= case.candidate.threshold,
+        groups={column: encode(rows[column], "text")[:, 0] for column in policy.columns},
         policy=policy,
+        score=score if policy.scored else None,
     )
     return fairness.judge(evidence, policy)
 

@@ -3,7 +3,8 @@
 A limit or a severity may differ freely: an interval does not know what it will be held against. What
 an interval does depend on, its confidence and how many others it must hold together with, must be
 the same, and so must whatever the numbers were drawn with. Fairness is freer: the groups' counts are
-in the verdict, and from them everything about these groups follows.
+in the verdict, and from them every rate of these groups follows; what is made of scores does not, nor
+what is compared within strata.
 """
 
 from collections.abc import Sequence
@@ -87,6 +88,8 @@ def _against(check: Check, limit: Limit, severity: Severity) -> Check:
 def _fairness(verdict: Verdict, before: Fairness, after: Fairness) -> Judgement | None:
     from assay.gates import fairness
 
+    if after.scored or after.strata or before.edges != after.edges:  # of these the verdict holds no counts
+        return None
     tables: dict[frozenset[str], list[GroupMetrics]]
     tables = {frozenset(attribute): [] for attribute in before.attributes}
     for group in verdict.groups:

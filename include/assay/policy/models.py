@@ -1,8 +1,9 @@
 """The policy file as types. Unknown keys are refused; values are never coerced."""
 
+import math
 from collections.abc import Iterable, Iterator
 from copy import copy
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
@@ -122,25 +123,57 @@ class Performance(Part):
     on_inconclusive: OnInconclusive = "block"
 
 
-class FairnessCheck(Limited):
-    """A limit on how a rate may differ between groups."""
+RateMetric = Literal[
+    "selection_rate", "base_rate", "accuracy", "tpr", "fpr", "tnr", "fnr", "ppv", "npv", "fdr", "for"
+]  # fmt: skip
+ScoreMetric = Literal["auc", "brier", "log_loss", "ece"]
 
-    metric: Literal["selection_rate", "tpr", "fpr"]
-    compare: Literal["difference", "ratio"] = "difference"
+
+class FairnessCheck(Limited):
+    """A limit on how a metric may differ between groups, or on what it may be in each of them.
+
+    `within` compares rates as if every group had the same mix of that column's values.
+    """
+
+    metric: RateMetric | ScoreMetric
+    compare: Literal["difference", "ratio", "level"] = "difference"
+    within: Column | None = None
+
+    @property
+    def scored(self) -> bool:
+        """Whether the metric is one of scores, not of decisions."""
+        return self.metric in get_args(ScoreMetric)
+
+    @property
+    def name(self) -> str:
+        """What the check is called in a verdict."""
+        return f"{self.metric}_{self.compare}" + (f"_within_{self.within}" if self.within else "")
 
     @model_validator(mode="after")
     def _reachable(self) -> "FairnessCheck":
+        greatest = math.inf if self.metric == "log_loss" and self.compare != "ratio" else 1
         for side in ("min", "max"):
             value = getattr(self, side)
-            if value is not None and not 0 <= value <= 1:
+            if value is not None and not 0 <= value <= greatest:
                 raise ValueError(f"{side} must be between 0 and 1, got {value:g}")
+        if self.compare == "level" and None not in (self.min, self.max):
+            raise ValueError("a level has a floor or a ceiling: write min and max as two checks")
+        if self.within is not None and self.scored:
+            raise ValueError(f"within is for rates; {self.metric} is made of scores")
         return self
 
 
 class Fairness(Part):
-    """The fairness gate."""
+    """The fairness gate.
+
+    `reference` names a column's value that its other values are compared with, in place of the
+    largest with the smallest; a combination of columns has one when each of them has. `edges`
+    cut a column of numbers into groups.
+    """
 
     groups: Annotated[list[Column | Annotated[Columns, Field(min_length=1)]], Field(min_length=1)]
+    reference: dict[Column, str] = {}
+    edges: dict[Column, Annotated[list[float], Field(min_length=1)]] = {}
     min_group_size: Annotated[int, Field(ge=1)] = 100
     confidence: Share = 0.95
     checks: Annotated[list[FairnessCheck], Field(min_length=1)]
@@ -151,12 +184,44 @@ class Fairness(Part):
         """`groups` with every entry a tuple of columns."""
         return [(entry,) if isinstance(entry, str) else tuple(entry) for entry in self.groups]
 
+    @property
+    def strata(self) -> list[str]:
+        """The columns that some check compares within, each once."""
+        return list(dict.fromkeys(check.within for check in self.checks if check.within is not None))
+
+    @property
+    def columns(self) -> list[str]:
+        """Every column that groups or strata are made of, each once."""
+        return list(dict.fromkeys([*(column for attribute in self.attributes for column in attribute), *self.strata]))
+
+    @property
+    def scored(self) -> bool:
+        """Whether some check needs the scores."""
+        return any(check.scored for check in self.checks)
+
     @model_validator(mode="after")
     def _once(self) -> "Fairness":
         combinations = [frozenset(attribute) for attribute in self.attributes]
         repeated = sorted({"*".join(a) for a in self.attributes if combinations.count(frozenset(a)) > 1})
         if repeated:
             raise ValueError(f"groups named twice: {', '.join(repeated)}")
+        return self
+
+    @model_validator(mode="after")
+    def _cuts(self) -> "Fairness":
+        problems = [
+            f"edges of {column} must rise: {', '.join(f'{edge:g}' for edge in edges)}"
+            for column, edges in self.edges.items()
+            if edges != sorted(set(edges))
+        ]
+        grouped = {column for attribute in self.attributes for column in attribute}
+        for key, known in (("reference", grouped), ("edges", {*grouped, *self.strata})):
+            if strangers := sorted(set(getattr(self, key)) - known):
+                problems.append(f"{key} names columns that nothing is grouped by: {', '.join(strangers)}")
+        if both := sorted(grouped & set(self.strata)):
+            problems.append(f"within names columns of groups: {', '.join(both)}")
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
 
@@ -299,6 +364,9 @@ class Policy(Part):
         unknown = sorted(set(wanted) - set(self.data.sensitive))
         if unknown:
             yield f"gates.fairness.groups names columns that are not in data.sensitive: {', '.join(unknown)}"
+        strangers = sorted(set(self.gates.fairness.strata) - {*self.data.sensitive, *self.data.features})
+        if strangers:
+            yield f"gates.fairness.checks compare within columns that data does not have: {', '.join(strangers)}"
 
     def _short_of_tier(self) -> Iterator[str]:
         needed = self.tier.roles if self.tier.named else ()

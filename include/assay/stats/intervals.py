@@ -1,11 +1,10 @@
-"""Score intervals for rates, their differences and ratios, and for the spread over many groups."""
+"""Intervals for one rate, and for the difference or the ratio of two."""
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtri
+from scipy.special import betaincinv, ndtr, ndtri
 
 Floats = NDArray[np.float64]
 
@@ -33,6 +32,17 @@ def normal_quantile(confidence: float) -> float:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be inside (0, 1), got {confidence}")
     return float(-ndtri((1 - confidence) / 2))
+
+
+def confidence_of(quantile: float) -> float:
+    """The two-sided level of an interval that reaches so many standard deviations: undoes `normal_quantile`.
+
+    Examples
+    --------
+    >>> round(confidence_of(normal_quantile(0.95)), 12)
+    0.95
+    """
+    return float(1 - 2 * ndtr(-quantile))
 
 
 def wilson(successes: ArrayLike, trials: ArrayLike, confidence: float) -> Interval:
@@ -77,6 +87,31 @@ def wilson(successes: ArrayLike, trials: ArrayLike, confidence: float) -> Interv
     return Interval(low, high)
 
 
+def jeffreys(successes: ArrayLike, trials: ArrayLike, confidence: float) -> Interval:
+    """Jeffreys' interval for a rate: the middle of the posterior from a Beta(1/2, 1/2) prior.
+
+    Parameters, result and errors are those of `wilson`. Its misses are shared more evenly between
+    both sides than Wilson's when a rate is near 0 or 1.
+
+    References
+    ----------
+    L. D. Brown, T. T. Cai, A. DasGupta (2001), Interval estimation for a binomial proportion.
+    Statistical Science 16, 101-133.
+
+    Examples
+    --------
+    >>> low, high = jeffreys(1, 10, 0.95)
+    >>> float(low.round(4)), float(high.round(4))
+    (0.011, 0.3813)
+    """
+    count, total = _counts(successes, trials)
+    tail = _tail(confidence)
+    none = np.where(total == 0, np.nan, 0.0)  # no trials tell nothing, whatever the prior says
+    low = np.where(count == 0, 0.0, betaincinv(count + 0.5, total - count + 0.5, tail))
+    high = np.where(count == total, 1.0, betaincinv(count + 0.5, total - count + 0.5, 1 - tail))
+    return Interval(low + none, high + none)
+
+
 def newcombe_difference(
     successes_1: ArrayLike, trials_1: ArrayLike, successes_2: ArrayLike, trials_2: ArrayLike, confidence: float
 ) -> Interval:
@@ -105,15 +140,13 @@ def newcombe_difference(
     >>> float(low.round(4)), float(high.round(4))
     (0.0524, 0.3339)
     """
-    p1, (l1, u1) = _rate(successes_1, trials_1), wilson(successes_1, trials_1, confidence)
-    p2, (l2, u2) = _rate(successes_2, trials_2), wilson(successes_2, trials_2, confidence)
-    return Interval(p1 - p2 - np.hypot(p1 - l1, u2 - p2), p1 - p2 + np.hypot(u1 - p1, p2 - l2))
+    return mover_difference(rates(successes_1, trials_1, confidence), rates(successes_2, trials_2, confidence))
 
 
-def mover_ratio(
+def koopman_ratio(
     successes_1: ArrayLike, trials_1: ArrayLike, successes_2: ArrayLike, trials_2: ArrayLike, confidence: float
 ) -> Interval:
-    """MOVER-R interval for the ratio of two independent rates, first over second.
+    """Score interval for the ratio of two independent rates, first over second.
 
     Parameters
     ----------
@@ -125,13 +158,105 @@ def mover_ratio(
     Returns
     -------
     Interval
-        Limits in [0, inf]; the upper one is infinite where the second rate may be 0, and both
-        are NaN where either side has no trials.
+        Limits in [0, inf]: the lower is 0 where the first side has no success, the upper infinite
+        where the second has none; both are NaN where either side has no trials.
 
     Notes
     -----
-    The limits are the roots `R` at which the interval for ``p1 - R * p2``, recovered from the
-    two Wilson intervals, has 0 as its end. The lower one is written with its numerator
+    A limit is where the score statistic, with both rates at their most likely values under that
+    ratio, reaches the squared normal quantile. It is found by halving on the ratio's logarithm.
+
+    References
+    ----------
+    P. A. R. Koopman (1984), Confidence intervals for the ratio of two binomial proportions.
+    Biometrics 40, 513-517.
+
+    Examples
+    --------
+    >>> low, high = koopman_ratio(36, 40, 16, 80, 0.95)
+    >>> float(low.round(2)), float(high.round(2))
+    (2.94, 7.15)
+    """
+    x1, n1, x2, n2 = np.broadcast_arrays(*_counts(successes_1, trials_1), *_counts(successes_2, trials_2))
+    limit = normal_quantile(confidence) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        start = np.log(np.maximum(x1, 0.5) / n1) - np.log(np.maximum(x2, 0.5) / n2)
+        low = _where_score_is(limit, x1, n1, x2, n2, start, -_FAR)
+        high = _where_score_is(limit, x1, n1, x2, n2, start, _FAR)
+    none = np.where((n1 == 0) | (n2 == 0), np.nan, 0.0)
+    return Interval(np.where(x1 == 0, 0.0, low) + none, np.where(x2 == 0, np.inf, high) + none)
+
+
+def _where_score_is(limit: float, x1: Floats, n1: Floats, x2: Floats, n2: Floats, start: Floats, far: float) -> Floats:
+    """The ratio between `start` and `far` beyond it, both logarithms, at which the statistic is `limit`."""
+    near, beyond = start, start + far
+    for _ in range(_HALVINGS):
+        middle = (near + beyond) / 2
+        inside = _ratio_score(np.exp(middle), x1, n1, x2, n2) < limit
+        near, beyond = np.where(inside, middle, near), np.where(inside, beyond, middle)
+    ratio: Floats = np.exp(beyond)
+    return ratio
+
+
+def _ratio_score(ratio: Floats, x1: Floats, n1: Floats, x2: Floats, n2: Floats) -> Floats:
+    """Koopman's statistic: Pearson's of both sides, at their likeliest rates under the ratio."""
+    linear = ratio * (n1 + x2) + x1 + n2
+    root = np.sqrt(np.maximum(linear**2 - 4 * ratio * (n1 + n2) * (x1 + x2), 0))
+    p1 = 2 * ratio * (x1 + x2) / (linear + root)  # the smaller root, written so that nothing cancels
+    return _pearson(x1, n1, p1) + _pearson(x2, n2, p1 / ratio)
+
+
+def _pearson(count: Floats, total: Floats, rate: Floats) -> Floats:
+    """The squared deviation from a rate, in variances; nothing where there is none, even at the rates 0 and 1."""
+    gap = count - total * rate
+    return np.where(np.abs(gap) < _ROUNDING * total, 0.0, gap**2 / (total * rate * (1 - rate)))
+
+
+_ROUNDING = 1e-12
+_FAR = 30.0  # a ratio is not looked for beyond e**30 times its estimate
+_HALVINGS = 60
+
+
+class Estimates(NamedTuple):
+    """Estimates of several independent quantities, each with its own interval; all of one shape."""
+
+    value: Floats
+    low: Floats
+    high: Floats
+
+
+def rates(successes: ArrayLike, trials: ArrayLike, confidence: float) -> Estimates:
+    """Rates with their Wilson intervals; NaN where there are no trials."""
+    count, total = _counts(successes, trials)
+    with np.errstate(invalid="ignore"):
+        return Estimates(count / total, *wilson(count, total, confidence))
+
+
+def mover_difference(first: Estimates, second: Estimates) -> Interval:
+    """Interval for a difference, recovered from the intervals of its two independent sides.
+
+    References
+    ----------
+    G. Y. Zou, A. Donner (2008), Construction of confidence limits about effect measures: a general
+    approach. Statistics in Medicine 27, 1693-1702.
+    """
+    (p1, l1, u1), (p2, l2, u2) = first, second
+    return Interval(p1 - p2 - np.hypot(p1 - l1, u2 - p2), p1 - p2 + np.hypot(u1 - p1, p2 - l2))
+
+
+def mover_ratio(first: Estimates, second: Estimates) -> Interval:
+    """MOVER-R interval for the ratio of two independent quantities that are not negative.
+
+    Returns
+    -------
+    Interval
+        Limits in [0, inf]; the upper one is infinite where the second quantity may be 0, and both
+        are NaN where either side is.
+
+    Notes
+    -----
+    The limits are the roots `R` at which the interval for ``p1 - R * p2``, recovered from the two
+    sides' own intervals, has 0 as its end. The lower one is written with its numerator
     rationalised, so that it also holds where the published form divides by zero.
 
     References
@@ -141,12 +266,11 @@ def mover_ratio(
 
     Examples
     --------
-    >>> low, high = mover_ratio(48, 80, 56, 70, 0.95)
+    >>> low, high = mover_ratio(rates(48, 80, 0.95), rates(56, 70, 0.95))
     >>> float(low.round(3)), float(high.round(3))
     (0.601, 0.927)
     """
-    p1, (l1, u1) = _rate(successes_1, trials_1), wilson(successes_1, trials_1, confidence)
-    p2, (l2, u2) = _rate(successes_2, trials_2), wilson(successes_2, trials_2, confidence)
+    (p1, l1, u1), (p2, l2, u2) = first, second
     product = p1 * p2
     low_numerator, high_denominator = l1 * (2 * p1 - l1), l2 * (2 * p2 - l2)
     # negative only by rounding
@@ -155,125 +279,8 @@ def mover_ratio(
     with np.errstate(divide="ignore", invalid="ignore"):
         low = np.where(low_numerator == 0, low_numerator, low_numerator / (product + low_root))
         high = np.where(high_denominator == 0, np.inf, (product + high_root) / high_denominator)
-    return Interval(low, high)
-
-
-class Spread(NamedTuple):
-    """How far apart the rates of several groups lie: estimate, limits and the two extreme groups."""
-
-    estimate: float
-    low: float
-    high: float
-    highest: int
-    lowest: int
-
-
-def range_difference(successes: ArrayLike, trials: ArrayLike, confidence: float) -> Spread:
-    """Interval for the largest minus the smallest of k rates.
-
-    Parameters
-    ----------
-    successes, trials : array_like of shape (k,)
-        Counts per group; at least two groups, every one with trials.
-    confidence
-        Two-sided level in (0, 1) of the result.
-
-    Returns
-    -------
-    Spread
-        Limits in [0, 1].
-
-    Raises
-    ------
-    ValueError
-        With fewer than two groups or a group without trials.
-
-    Notes
-    -----
-    By Bonferroni over the ``k (k - 1) / 2`` pairs, with probability `confidence` every pairwise
-    interval holds its own difference at once. On that event each pairwise low is at most its
-    difference and so at most the range; and the range is itself one of the differences, hence at
-    most the greatest pairwise high. So ``[max of lows, max of highs]`` holds the range, without
-    having to know which groups are the extreme ones. A range is never negative: low is clipped.
-
-    Examples
-    --------
-    >>> spread = range_difference([56, 48], [70, 80], 0.95)
-    >>> round(spread.estimate, 2), round(spread.low, 4), round(spread.high, 4)
-    (0.2, 0.0524, 0.3339)
-    """
-    count, total = _groups(successes, trials)
-    low, high = _pairwise(newcombe_difference, count, total, confidence)
-    rate = count / total
-    highest, lowest = int(rate.argmax()), int(rate.argmin())
-    return Spread(
-        float(rate[highest] - rate[lowest]), max(0.0, float(np.nanmax(low))), float(np.nanmax(high)), highest, lowest
-    )
-
-
-def range_ratio(successes: ArrayLike, trials: ArrayLike, confidence: float) -> Spread:
-    """Interval for the smallest over the largest of k rates.
-
-    Parameters
-    ----------
-    successes, trials : array_like of shape (k,)
-        Counts per group; at least two groups, every one with trials.
-    confidence
-        Two-sided level in (0, 1) of the result.
-
-    Returns
-    -------
-    Spread
-        Limits in [0, 1]; the estimate is NaN when every rate is 0.
-
-    Raises
-    ------
-    ValueError
-        With fewer than two groups or a group without trials.
-
-    Notes
-    -----
-    As for `range_difference`, over ordered pairs: the wanted ratio is the least of all
-    ``p_i / p_j``, so ``[min of lows, min of highs]`` holds it whenever every pairwise interval
-    holds its own ratio. One interval serves both orders of a pair, since the limits of
-    ``p_j / p_i`` are the reciprocals of those of ``p_i / p_j``; so pairs are counted once. The
-    ratio never exceeds 1: high is clipped.
-
-    Examples
-    --------
-    >>> spread = range_ratio([56, 48], [70, 80], 0.95)
-    >>> round(spread.estimate, 2), round(spread.low, 3), round(spread.high, 3)
-    (0.75, 0.601, 0.927)
-    """
-    count, total = _groups(successes, trials)
-    low, high = _pairwise(mover_ratio, count, total, confidence)
-    rate = count / total
-    highest, lowest = int(rate.argmax()), int(rate.argmin())
-    estimate = float(rate[lowest] / rate[highest]) if count.any() else float("nan")
-    return Spread(estimate, float(np.nanmin(low)), min(1.0, float(np.nanmin(high))), highest, lowest)
-
-
-def pair_confidence(groups: int, confidence: float) -> float:
-    """Level of each pairwise interval such that all pairs of `groups` hold together at `confidence`."""
-    return 1 - (1 - confidence) / (groups * (groups - 1) // 2)
-
-
-def _pairwise(method: Callable[..., Interval], count: Floats, total: Floats, confidence: float) -> Interval:
-    """Intervals of every ordered pair as (k, k) matrices, NaN on the diagonal."""
-    each = pair_confidence(len(count), confidence)
-    low, high = method(count[:, None], total[:, None], count[None, :], total[None, :], each)
-    np.fill_diagonal(low, np.nan)
-    np.fill_diagonal(high, np.nan)
-    return Interval(low, high)
-
-
-def _groups(successes: ArrayLike, trials: ArrayLike) -> tuple[Floats, Floats]:
-    count, total = _counts(successes, trials)
-    if count.ndim != 1 or len(count) < 2:
-        raise ValueError("a spread needs at least two groups")
-    if not total.all():
-        raise ValueError("a group without trials has no rate")
-    return count, total
+    none = 0 * (product + l1 + l2)
+    return Interval(low + none, high + none)
 
 
 def _counts(successes: ArrayLike, trials: ArrayLike) -> tuple[Floats, Floats]:
@@ -283,7 +290,6 @@ def _counts(successes: ArrayLike, trials: ArrayLike) -> tuple[Floats, Floats]:
     return count, total
 
 
-def _rate(successes: ArrayLike, trials: ArrayLike) -> Floats:
-    count, total = _counts(successes, trials)
-    with np.errstate(invalid="ignore"):
-        return count / total
+def _tail(confidence: float) -> float:
+    normal_quantile(confidence)  # refuses what is no level
+    return (1 - confidence) / 2

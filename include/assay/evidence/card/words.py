@@ -102,6 +102,12 @@ _METRICS = {
     "ece": "expected calibration error",
     "tpr": "true positive rate",
     "fpr": "false positive rate",
+    "tnr": "true negative rate",
+    "fnr": "false negative rate",
+    "ppv": "positive predictive value",
+    "npv": "negative predictive value",
+    "fdr": "false discovery rate",
+    "for": "false omission rate",
 }
 
 
