@@ -12,6 +12,8 @@ import pytest
 from assay.core import utc_now
 from assay.rollout import Rollouts
 
+collect_ignore = ["rounds.py"]  # a program: what it imports first warns, and nothing in it is a doctest
+
 TOKEN = "t0ken"
 
 
