@@ -6,12 +6,11 @@ from datetime import date
 
 from assay.core import Anchor, Event, Outcome, Record, Settings, UserError, Verdict, sha256_bytes
 from assay.evidence.opening import archive
-from assay.policy import parse_policy
+from assay.policy import APPROVALS, parse_policy
 from assay.registry.dossier import Dossier, EvidenceError
 from assay.registry.sealed import Sealed, file_name
 
 _POLICY = "inputs/policy.yaml"
-_APPROVALS = ("approval", "risk_approval")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +81,7 @@ def _about(dossier: Dossier, anchors: Sequence[Anchor], kind: str, version: int)
 
 def _refusal(dossier: Dossier, anchors: Sequence[Anchor]) -> Verdict | None:
     """The verdict by which a person, or everybody's silence, refused; None unless one stands."""
-    for anchor in {anchor.kind: anchor for anchor in anchors if anchor.kind in _APPROVALS}.values():
+    for anchor in {anchor.kind: anchor for anchor in anchors if anchor.kind in APPROVALS.values()}.values():
         record = _read(dossier, anchor)
         if isinstance(record, Verdict) and record.outcome is Outcome.FAIL:
             return record

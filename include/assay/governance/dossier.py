@@ -9,8 +9,8 @@ from assay.core import UserError, Verdict, sha256_bytes
 from assay.governance.chain import Chain
 from assay.governance.sections import Section, section
 from assay.governance.waived import Excuses, WaiverState
-from assay.governance.words import APPROVALS, GATES
-from assay.policy import TIERS, Policy, Tier, parse_policy
+from assay.governance.words import GATES
+from assay.policy import APPROVALS, TIERS, Policy, Tier, parse_policy
 from assay.registry.dossier import Dossier
 
 _POLICY = "inputs/policy.yaml"

@@ -11,8 +11,8 @@ from assay.evidence.opening import archive, rollouts
 from assay.evidence.waivers import stored_waivers
 from assay.governance.traffic import Traffic, traffic
 from assay.governance.waived import WaiverState
-from assay.governance.words import APPROVALS, GATES
-from assay.policy import Policy, load_folder, model_folders
+from assay.governance.words import GATES
+from assay.policy import APPROVALS, Policy, load_folder, model_folders
 from assay.registry.summaries import Summary, list_dossiers
 from assay.rollout import Deployment, Incident, Incidents, Move, Served, timeline
 

@@ -1,10 +1,13 @@
 """Numbers and verdicts in words, the same on every page."""
 
-import math
 from collections.abc import Mapping
 
-from assay.core import Check, Limit, Outcome, Verdict
-from assay.policy import Role
+from assay.core import Check, Outcome, Verdict
+from assay.evidence.card.words import NOTHING as NOTHING
+from assay.evidence.card.words import TIMES as TIMES
+from assay.evidence.card.words import interval as interval
+from assay.evidence.card.words import limit as limit
+from assay.evidence.card.words import number as number
 
 GATES = {
     "contract": "Data contract",
@@ -17,9 +20,6 @@ GATES = {
 }
 """Every gate of a retraining in its order, and its heading."""
 
-APPROVALS: dict[Role, str] = {"model_owner": "approval", "risk_officer": "risk_approval"}
-"""The gate at which each role answers."""
-
 TASKS = {
     "contract": "data_validation",
     "performance": "performance_gate",
@@ -28,9 +28,6 @@ TASKS = {
     "canary": "canary_promotion",
 }
 """The orchestrator's name of a gate's task, where it is another."""
-
-NOTHING = "-"
-TIMES = "\N{MULTIPLICATION SIGN}"
 
 _SAID = {
     Outcome.PASS: "passes",
@@ -43,46 +40,6 @@ _SAID = {
 def heading(gate: str) -> str:
     """The name of a gate, or of a kind of event, for people."""
     return GATES.get(gate, gate.replace("_", " ").capitalize())
-
-
-def number(value: float | None) -> str:
-    """A number with four digits that count, or a dash.
-
-    Examples
-    --------
-    >>> number(0.92347), number(None), number(12345.0)
-    ('0.9235', '-', '12,345')
-    """
-    if value is None:
-        return NOTHING
-    if math.isfinite(value) and abs(value) >= 10_000:
-        return f"{value:,.0f}"
-    return f"{value:.4g}".replace("-", "\N{MINUS SIGN}")
-
-
-def interval(bounds: tuple[float, float] | None) -> str:
-    """An interval, or a dash.
-
-    Examples
-    --------
-    >>> interval((0.1, 0.25))
-    '0.1 to 0.25'
-    """
-    return NOTHING if bounds is None else f"{number(bounds[0])} to {number(bounds[1])}"
-
-
-def limit(bound: Limit | None) -> str:
-    """A limit with its signs, or a dash.
-
-    Examples
-    --------
-    >>> limit(Limit(min=0.8))
-    '≥ 0.8'
-    """
-    if bound is None:
-        return NOTHING
-    sides = (("≥", bound.min), ("≤", bound.max))
-    return " and ".join(f"{sign} {number(value)}" for sign, value in sides if value is not None) or NOTHING
 
 
 def check_name(check: Check) -> str:

@@ -14,8 +14,7 @@ from assay.local.airflow_api import AirflowApi, Approval, DagRun, TaskInstance
 from assay.local.secrets import airflow_password
 from assay.local.stack import Stack
 from assay.local.traffic import Replay
-from assay.pipeline.approval import APPROVALS
-from assay.policy import ModelFolder, find_model
+from assay.policy import APPROVALS, ModelFolder, find_model
 
 ENGINEER, REVIEWER, OFFICER = "engineer", "reviewer", "officer"
 _LOOK_EVERY = 0.5

@@ -10,15 +10,12 @@ from assay.core.text import says_something
 from assay.evidence.waivers import Waiver
 from assay.pipeline.run import Run
 from assay.pipeline.steps import GATES
-from assay.policy import Role
+from assay.policy import APPROVALS, Role
 from assay.registry.dossier import EvidenceError
 
 APPROVE, REJECT = "Approve", "Reject"
 LONGEST_REASON = 500
 """Characters of a reason: more of them would push the verdicts out of the reviewer's sight."""
-
-APPROVALS: dict[Role, str] = {"model_owner": "approval", "risk_officer": "risk_approval"}
-"""The task, and gate, at which each role answers."""
 
 _REQUEST = "approval_request"
 # What may happen beside an approval without taking its ground away.

@@ -7,9 +7,9 @@ from typing import Any
 from airflow.sdk import DAG, CronTriggerTimetable, Param, chain
 
 from assay.core import Settings, UserError
-from assay.pipeline.approval import APPROVALS, LONGEST_REASON
+from assay.pipeline.approval import LONGEST_REASON
 from assay.pipeline.operators import ApprovalStep, PromotionOperator, StepOperator
-from assay.policy import ModelFolder, load_folder, model_folders
+from assay.policy import APPROVALS, ModelFolder, load_folder, model_folders
 
 STEPS = {
     "snapshot": "Fixes the data: a Delta table version and the SHA-256 of its files.",

@@ -19,9 +19,10 @@ from assay.policy.models import (
     Training,
     json_schema,
 )
-from assay.policy.tiers import TIERS, RiskTier, Role, Tier
+from assay.policy.tiers import APPROVALS, TIERS, RiskTier, Role, Tier
 
 __all__ = [
+    "APPROVALS",
     "TIERS",
     "Approval",
     "ChampionCheck",

@@ -6,6 +6,9 @@ from typing import Literal
 RiskTier = Literal["low", "medium", "high"]
 Role = Literal["model_owner", "risk_officer"]
 
+APPROVALS: dict[Role, str] = {"model_owner": "approval", "risk_officer": "risk_approval"}
+"""The gate, and task, at which each role answers."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tier:

@@ -7,6 +7,7 @@ from assay.evidence.card import words
 from assay.evidence.card.facts import POLICY_FILE, CardFacts
 from assay.evidence.card.model_card import purpose, rival
 from assay.evidence.card.parts import Fact, Facts, Part, Section, Table
+from assay.policy import APPROVALS
 
 
 def annex(facts: CardFacts) -> Part:
@@ -170,7 +171,7 @@ def _oversight(facts: CardFacts) -> str:
 
 
 def _answers(facts: CardFacts) -> list[tuple[str, Check]]:
-    gates = ("approval", "risk_approval")
+    gates = tuple(APPROVALS.values())
     return [(gate, check) for gate in gates if gate in facts.verdicts for check in facts.verdicts[gate].checks]
 
 
