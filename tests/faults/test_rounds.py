@@ -8,7 +8,7 @@ from tests.faults.points import POINTS
 from tests.registry.children import program
 
 pytestmark = pytest.mark.stack
-RUNS = 50  # in each, tasks are killed at one or two points and at any moment, and each is run again
+RUNS = 20  # in each some three tasks are killed at a point and one at any moment, and each is run again
 ROUNDS = Path(__file__).with_name("rounds.py")
 
 
