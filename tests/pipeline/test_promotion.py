@@ -8,7 +8,8 @@ import pytest
 from tests.pipeline.support import answer, approve, gates_of, gateway, make_folder, make_run, train_by_hand, walk
 
 from assay.core import Check, Judgement, Outcome, UnavailableError, utc_now
-from assay.evidence.opening import rollouts
+from assay.evidence.audit import audit
+from assay.evidence.opening import archive, rollouts
 from assay.evidence.retirement import retire
 from assay.pipeline import approval, promotion, steps
 from assay.pipeline.run import GateFailed
@@ -185,7 +186,7 @@ def test_every_move_and_every_alias_is_recorded_once_whoever_moved(run):
     ]  # fmt: skip
     assert {each["version"] for each in moves} == {version}
     aliases = [(event.facts["alias"], event.facts["version"]) for event in run.dossier.events("alias")]
-    assert aliases == [("canary", version), ("champion", version)]
+    assert aliases == [("canary", version), ("canary", None), ("champion", version)]
 
 
 def test_a_model_that_is_no_longer_what_was_gated_meets_no_alias(run):
@@ -329,3 +330,18 @@ def test_a_run_that_may_not_go_on_gives_its_traffic_back(run):
     promotion.abandon(run.settings, run.run_key, "again")
     promotion.abandon(run.settings, "a run that began nothing", "never mind")
     assert book(run).get(row.id) == ended
+    assert alias(run, "canary") is None
+    moves = [event.facts for event in run.dossier.events("rollout")]
+    assert [(each["to_stage"], each["reason"]) for each in moves] == [("shadow", ""), ("rolled_back", ended.reason)]
+    assert [event.facts["version"] for event in run.dossier.events("alias")] == [row.version, None]
+    assert audit(archive(run.settings), run.folder.policy.model).seen == ()
+
+
+def test_a_registry_that_is_away_does_not_keep_the_traffic_from_coming_back(run):
+    row = promotion.begin(run)
+    away = replace(run.settings, tracking_uri="http://127.0.0.1:9")
+    promotion.abandon(away, run.run_key, "the policy has changed")
+    assert book(run).get(row.id).state == "rolled_back"
+    promotion.abandon(run.settings, run.run_key, "shown later")
+    assert alias(run, "canary") is None
+    assert [event.facts["to_stage"] for event in run.dossier.events("rollout")] == ["shadow", "rolled_back"]

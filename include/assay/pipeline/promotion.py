@@ -2,16 +2,30 @@
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from assay.core import Check, Judgement, Outcome, Settings, UnavailableError, Verdict, fault_point, sha256_json, utc_now
-from assay.evidence.opening import model_lock, rollouts
+from assay.core import (
+    AssayError,
+    Check,
+    Event,
+    Judgement,
+    Outcome,
+    Settings,
+    UnavailableError,
+    Verdict,
+    fault_point,
+    sha256_json,
+    utc_now,
+)
+from assay.evidence.opening import archive, model_lock, rollouts
 from assay.pipeline.approval import require_approvals
 from assay.pipeline.run import GateFailed, Run
 
 if TYPE_CHECKING:
+    from assay.registry.dossier import Dossier
     from assay.rollout.records import RolloutRow
     from assay.rollout.rollouts import Rollouts
 
@@ -48,9 +62,9 @@ def begin(run: Run) -> "RolloutRow":
     ground = {"dossier": run.dossier.run_id, "head": run.dossier.head(), "approved_by": people}
     row = rollouts(run.settings).begin(ref=ref, run_key=run.run_key, policy=policy.rollout, evidence=ground)
     fault_point("rollout.begun")
-    _record_moves(run, row)
+    _record_moves(run.dossier, row, rollouts(run.settings))
     if row.active:
-        _publish_aliases(run, row)
+        _publish_aliases(run.dossier, row, rollouts(run.settings))
     log.info("%s version %d: %s", row.model, row.version, row.stage_name)
     return row
 
@@ -87,7 +101,7 @@ def move(run: Run) -> dict[str, Any] | None:
             log.warning("%s", stale)
             row = book.get(row.id)
         fault_point("rollout.moved")
-    _record_moves(run, row)
+    _record_moves(run.dossier, row, book)
     if row.active:
         log.info("now %s", row.stage_name)
         return None
@@ -95,12 +109,23 @@ def move(run: Run) -> dict[str, Any] | None:
 
 
 def abandon(settings: Settings, run_key: str, reason: str) -> None:
-    """Roll back what a run began and may not go on with; nothing when it began nothing or has ended."""
+    """Roll back what a run began and may not go on with, and record it; nothing when it began nothing.
+
+    The traffic comes first: a registry that is away, or a dossier that is broken, must not keep it.
+    """
     book = rollouts(settings)
     row = book.find(run_key)
-    if row is not None and row.active:
-        ended = book.roll_back(row.id, row.epoch, reason=reason)
-        log.warning("%s version %d: %s, %s", ended.model, ended.version, ended.state, ended.reason)
+    if row is None:
+        return
+    if row.active:
+        row = book.roll_back(row.id, row.epoch, reason=reason)
+        log.warning("%s version %d: %s, %s", row.model, row.version, row.state, row.reason)
+    try:
+        dossier = archive(settings).find(model=row.model, run_key=run_key)
+        _record_moves(dossier, row, book)
+        _publish_aliases(dossier, row, book)
+    except AssayError as error:
+        log.warning("the end of rollout %d could not be shown everywhere: %s", row.id, error)
 
 
 def _publish(run: Run, row: "RolloutRow", book: "Rollouts") -> dict[str, Any]:
@@ -117,7 +142,7 @@ def _publish(run: Run, row: "RolloutRow", book: "Rollouts") -> dict[str, Any]:
         verdict = _recorded(run, row) or run.decide("canary", lambda: _judgement(row, book))
     except GateFailed as failed:  # kept, and raised again once MLflow shows it
         verdict = failed.verdict
-    _publish_aliases(run, row)
+    _publish_aliases(run.dossier, row, book)
     run.dossier.show(version=row.version)
     close_run(run.dossier, succeeded=promoted)
     if not promoted:
@@ -130,11 +155,11 @@ def _load_back(run: Run) -> None:
     _ = run.onnx.inputs
 
 
-def _record_moves(run: Run, row: "RolloutRow") -> None:
+def _record_moves(dossier: "Dossier", row: "RolloutRow", book: "Rollouts") -> None:
     """Record in the dossier every move of the rollout, whoever made it."""
-    done = {anchor.operation for anchor in run.dossier.anchors.of(run.dossier.run_id)}
-    for move in rollouts(run.settings).history(row.model):
-        if move.rollout_id != row.id or move.op_key in done:
+    done = _operations(dossier)
+    for move in book.history(row.model, rollout_id=row.id):
+        if move.op_key in done:
             continue
         facts = {
             **{key: getattr(move, key) for key in ("rollout_id", "epoch", "action", "from_stage", "to_stage")},
@@ -144,10 +169,10 @@ def _record_moves(run: Run, row: "RolloutRow") -> None:
             "moved_at": move.at,
             "run_key": move.run_key,
         }
-        run.record("rollout", move.op_key, facts, version=row.version)
+        dossier.record(_event("rollout", move.op_key, row, facts), version=row.version)
 
 
-def _publish_aliases(run: Run, row: "RolloutRow") -> None:
+def _publish_aliases(dossier: "Dossier", row: "RolloutRow", book: "Rollouts") -> None:
     """Make MLflow's aliases say what the operations database says now, and record each change.
 
     Held by one process at a time, and read anew: whoever comes last publishes the latest state.
@@ -155,11 +180,13 @@ def _publish_aliases(run: Run, row: "RolloutRow") -> None:
     from assay.registry.versions import delete_alias, set_alias
     from assay.rollout.exclusive import exclusive
 
-    book = rollouts(run.settings)
     with exclusive(book.engine, model_lock(row.model)):
         now = book.current(row.model)
         if now is None or now.canary != row.canary:
-            delete_alias(run.dossier, CANARY, row.version)
+            delete_alias(dossier, CANARY, row.version)
+            if f"alias:{CANARY}:{row.id}" in _operations(dossier):
+                facts = {"alias": CANARY, "version": None, "previous": row.version}
+                dossier.record(_event("alias", f"alias:{CANARY}:{row.id}:removed", row, facts))
         wanted = {}
         if now is not None and now.canary == row.canary:
             wanted[CANARY] = row.version
@@ -167,12 +194,21 @@ def _publish_aliases(run: Run, row: "RolloutRow") -> None:
             wanted |= {PREVIOUS: row.champion.version} if row.champion is not None else {}
             wanted[CHAMPION] = row.version
         for alias, version in wanted.items():
-            before = set_alias(run.dossier, alias, version)
+            before = set_alias(dossier, alias, version)
             fault_point(f"alias.{alias}")
             if before == version:  # set by an attempt that was killed before it was recorded
                 before = row.champion.version if alias == CHAMPION and row.champion is not None else None
             facts = {"alias": alias, "version": version, "previous": before}
-            run.record("alias", f"alias:{alias}:{row.id}", facts)
+            dossier.record(_event("alias", f"alias:{alias}:{row.id}", row, facts))
+
+
+def _event(kind: str, operation: str, row: "RolloutRow", facts: Mapping[str, Any]) -> Event:
+    return Event(event=kind, operation=operation, by=row.run_key, at=utc_now(), facts=facts)
+
+
+def _operations(dossier: "Dossier") -> set[str | None]:
+    """Keys of the operations that the dossier records."""
+    return {anchor.operation for anchor in dossier.anchors.of(dossier.run_id)}
 
 
 def _recorded(run: Run, row: "RolloutRow") -> Verdict | None:
@@ -187,7 +223,7 @@ def _outcome(row: "RolloutRow") -> Outcome:
 
 
 def _judgement(row: "RolloutRow", book: "Rollouts") -> Judgement:
-    last = [each for each in book.history(row.model) if each.rollout_id == row.id][-1]
+    last = book.history(row.model, rollout_id=row.id)[-1]
     watched = [Check.from_dict(raw) for raw in last.evidence.get("checks", ())]
     outcome = _outcome(row)
     reason = str(last.evidence.get("reason", row.reason))
