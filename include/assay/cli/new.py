@@ -56,7 +56,7 @@ def new(
 def _target_problems(name: str, target: Path) -> list[Problem]:
     from pydantic import TypeAdapter, ValidationError
 
-    from assay.policy.models import Name
+    from assay.policy.parts import Name
 
     problems = []
     try:

@@ -39,7 +39,7 @@ def verdict_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of exactly what `Verdict.to_dict` gives.
 
     Every field is there, null where it does not apply, and no other; only a limit leaves its open
-    side out.
+    side out, and a verdict its budget when it spent none.
     """
     from pydantic import TypeAdapter
 
@@ -54,6 +54,8 @@ def verdict_schema() -> dict[str, Any]:
     number = {"type": "number"}
     schema["$defs"]["Limit"] |= {"properties": {"min": number, "max": number}, "required": [], "minProperties": 1}
     schema["properties"]["attempt"]["minimum"] = 1
+    schema["properties"]["budget"] = {"$ref": "#/$defs/Budget"}
+    schema["required"].remove("budget")
     return schema
 
 

@@ -1,6 +1,7 @@
 """The words everything else is said in. Standard library only; imports no other room."""
 
 from assay.core.anchor import Anchor, Anchors, AnchorTakenError
+from assay.core.budget import Budget
 from assay.core.canonical import canonical_json, sha256_bytes, sha256_file, sha256_json, sha256_tree
 from assay.core.cells import MISSING
 from assay.core.clock import Stopwatch, utc_now
@@ -32,6 +33,7 @@ __all__ = [
     "AnchorTakenError",
     "Anchors",
     "AssayError",
+    "Budget",
     "Check",
     "Event",
     "Group",

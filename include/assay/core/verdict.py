@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from assay.core.budget import Budget
 from assay.core.canonical import sha256_json
 from assay.core.clock import Stopwatch
 from assay.core.outcome import Outcome, worst
@@ -119,6 +120,9 @@ class Verdict:
         How long measuring and judging took.
     previous
         Digest of the record before this one in the dossier; None for the first.
+    budget
+        What it spent of the gate's error over all attempts on the same snapshot; None for a gate
+        that has no such error, and where attempts are not counted.
     """
 
     gate: str
@@ -133,10 +137,13 @@ class Verdict:
     previous: str | None
     checks: Sequence[Check]
     groups: Sequence[GroupMetrics] = field(default_factory=tuple)
+    budget: Budget | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as plain JSON values."""
         data: dict[str, Any] = _plain(asdict(self))
+        if self.budget is None:  # absent, not null: verdicts from before there were budgets keep their digests
+            del data["budget"]
         for check, raw in zip(self.checks, data["checks"], strict=True):
             if check.limit is not None:  # an open side is absent, not null
                 raw["limit"] = {side: bound for side, bound in raw["limit"].items() if bound is not None}
@@ -163,7 +170,9 @@ class Verdict:
             )
             for raw in data["groups"]
         )
-        return cls(**{**data, "outcome": Outcome(data["outcome"]), "checks": checks, "groups": groups})
+        budget = Budget(**data["budget"]) if "budget" in data else None
+        read = {"outcome": Outcome(data["outcome"]), "checks": checks, "groups": groups, "budget": budget}
+        return cls(**{**data, **read})
 
     @property
     def digest(self) -> str:
@@ -201,6 +210,7 @@ class Judgement:
     outcome: Outcome
     checks: Sequence[Check]
     groups: Sequence[GroupMetrics] = field(default_factory=tuple)
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -228,6 +238,7 @@ def bind(gate: str, judgement: Judgement, subject: Subject, watch: Stopwatch) ->
         previous=None,
         checks=tuple(judgement.checks),
         groups=tuple(judgement.groups),
+        budget=judgement.budget,
     )
 
 

@@ -2,7 +2,8 @@
 
 Every interval that a gate judges by is widened so that all of them together hold their quantities
 with the policy's `confidence` (Bonferroni over the gate's checks). That joint level is what a
-check's `confidence` field reports: adding checks never makes a false PASS more likely.
+check's `confidence` field reports: adding checks never makes a false PASS more likely. It holds over
+all attempts on the same snapshot, too: the k-th is judged at a higher level, see `attempted`.
 """
 
 from collections import Counter
@@ -11,7 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.core import Problem, UserError
+from assay.core import Budget, Problem, UserError
+from assay.stats.simultaneous import attempt_alpha
 
 
 def each_confidence(confidence: float, checks: int) -> float:
@@ -23,6 +25,27 @@ def each_confidence(confidence: float, checks: int) -> float:
     0.99
     """
     return 1 - (1 - confidence) / max(1, checks)
+
+
+def attempted(confidence: float, attempt: int | None) -> tuple[float, Budget | None]:
+    """The level at which an attempt's intervals must hold together, and what it thereby spends.
+
+    Parameters
+    ----------
+    confidence
+        What the gate keeps over all attempts.
+    attempt
+        Counted from 1; None where attempts are not counted, which leaves `confidence` as it is.
+
+    Examples
+    --------
+    >>> [round(attempted(0.95, attempt)[0], 4) for attempt in (None, 1, 2, 10)]
+    [0.95, 0.9696, 0.9924, 0.9997]
+    """
+    if attempt is None:
+        return confidence, None
+    level = 1 - attempt_alpha(1 - confidence, attempt)
+    return level, Budget(attempt=attempt, confidence=confidence, level=level)
 
 
 def distinct_names(names: Sequence[str]) -> list[str]:

@@ -1,24 +1,10 @@
 """Policies: one YAML file per model, strictly typed."""
 
+from assay.policy.fairness import Fairness, FairnessCheck
+from assay.policy.gates import Gates, PartialGates, Robustness, RobustnessCheck
 from assay.policy.loader import ModelFolder, find_model, load_folder, load_gates, model_folders, parse_policy
-from assay.policy.models import (
-    Approval,
-    ChampionCheck,
-    Data,
-    Fairness,
-    FairnessCheck,
-    Gates,
-    PartialGates,
-    Performance,
-    PerformanceCheck,
-    Policy,
-    Retention,
-    Robustness,
-    RobustnessCheck,
-    Rollout,
-    Training,
-    json_schema,
-)
+from assay.policy.models import Approval, Data, Policy, Retention, Rollout, Training, json_schema
+from assay.policy.performance import ChampionCheck, Performance, PerformanceCheck
 from assay.policy.tiers import APPROVALS, TIERS, RiskTier, Role, Tier
 
 __all__ = [

@@ -10,7 +10,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from assay.core import Problem, UserError, did_you_mean, sha256_bytes
-from assay.policy.models import GatePolicy, Part, PartialGates, Policy, field_names
+from assay.policy.gates import PartialGates
+from assay.policy.models import GatePolicy, Policy
+from assay.policy.parts import Part, field_names
 
 P = TypeVar("P", bound=Part)
 

@@ -1,59 +1,14 @@
 """The policy file as types. Unknown keys are refused; values are never coerced."""
 
-import math
 from collections.abc import Iterable, Iterator
 from copy import copy
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 
-from assay.core import Limit, Severity
+from assay.policy.gates import Gates, PartialGates
+from assay.policy.parts import Column, Columns, Name, Part, Share
 from assay.policy.tiers import TIERS, RiskTier, Role, Tier
-
-Share = Annotated[float, Field(gt=0, lt=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Column = Annotated[str, Field(min_length=1)]
-OnInconclusive = Literal["block", "review"]
-
-
-T = TypeVar("T")
-
-
-def _distinct(values: list[T]) -> list[T]:
-    repeated = sorted({str(value) for value in values if values.count(value) > 1})
-    if repeated:
-        raise ValueError(f"named twice: {', '.join(repeated)}")
-    return values
-
-
-Columns = Annotated[list[Column], AfterValidator(_distinct)]
-
-
-class Part(BaseModel):
-    """A part of a policy."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-
-class Limited(Part):
-    """Anything with a limit: at least one side must be given, and they must not contradict."""
-
-    min: float | None = None
-    max: float | None = None
-    severity: Severity = "critical"
-
-    @model_validator(mode="after")
-    def _sides(self) -> "Limited":
-        if self.min is None and self.max is None:
-            raise ValueError("give min, max or both")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {self.min:g} is above max {self.max:g}")
-        return self
-
-    @property
-    def limit(self) -> Limit:
-        """The limit in core's words."""
-        return Limit(min=self.min, max=self.max)
 
 
 class Data(Part):
@@ -97,171 +52,6 @@ class Training(Part):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     threshold: Share = 0.5
     parameters: dict[str, str | int | float | bool] = {}
-
-
-class PerformanceCheck(Limited):
-    """A limit on a metric of the holdout."""
-
-    metric: Literal["auc", "log_loss", "brier", "ece"]
-
-
-class ChampionCheck(Part):
-    """Non-inferiority to the champion on the same rows: how much worse is still acceptable."""
-
-    metric: Literal["auc", "log_loss", "brier", "ece"]
-    margin: Annotated[float, Field(gt=0)]
-    severity: Severity = "critical"
-
-
-class Performance(Part):
-    """The performance gate."""
-
-    confidence: Share = 0.95
-    draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
-    checks: Annotated[list[PerformanceCheck], Field(min_length=1)]
-    champion: list[ChampionCheck] = []
-    on_inconclusive: OnInconclusive = "block"
-
-
-RateMetric = Literal[
-    "selection_rate", "base_rate", "accuracy", "tpr", "fpr", "tnr", "fnr", "ppv", "npv", "fdr", "for"
-]  # fmt: skip
-ScoreMetric = Literal["auc", "brier", "log_loss", "ece"]
-
-
-class FairnessCheck(Limited):
-    """A limit on how a metric may differ between groups, or on what it may be in each of them.
-
-    `within` compares rates as if every group had the same mix of that column's values.
-    """
-
-    metric: RateMetric | ScoreMetric
-    compare: Literal["difference", "ratio", "level"] = "difference"
-    within: Column | None = None
-
-    @property
-    def scored(self) -> bool:
-        """Whether the metric is one of scores, not of decisions."""
-        return self.metric in get_args(ScoreMetric)
-
-    @property
-    def name(self) -> str:
-        """What the check is called in a verdict."""
-        return f"{self.metric}_{self.compare}" + (f"_within_{self.within}" if self.within else "")
-
-    @model_validator(mode="after")
-    def _reachable(self) -> "FairnessCheck":
-        greatest = math.inf if self.metric == "log_loss" and self.compare != "ratio" else 1
-        for side in ("min", "max"):
-            value = getattr(self, side)
-            if value is not None and not 0 <= value <= greatest:
-                raise ValueError(f"{side} must be between 0 and 1, got {value:g}")
-        if self.compare == "level" and None not in (self.min, self.max):
-            raise ValueError("a level has a floor or a ceiling: write min and max as two checks")
-        if self.within is not None and self.scored:
-            raise ValueError(f"within is for rates; {self.metric} is made of scores")
-        return self
-
-
-class Fairness(Part):
-    """The fairness gate.
-
-    `reference` names a column's value that its other values are compared with, in place of the
-    largest with the smallest; a combination of columns has one when each of them has. `edges`
-    cut a column of numbers into groups.
-    """
-
-    groups: Annotated[list[Column | Annotated[Columns, Field(min_length=1)]], Field(min_length=1)]
-    reference: dict[Column, str] = {}
-    edges: dict[Column, Annotated[list[float], Field(min_length=1)]] = {}
-    min_group_size: Annotated[int, Field(ge=1)] = 100
-    confidence: Share = 0.95
-    checks: Annotated[list[FairnessCheck], Field(min_length=1)]
-    on_inconclusive: OnInconclusive = "block"
-
-    @property
-    def attributes(self) -> list[tuple[str, ...]]:
-        """`groups` with every entry a tuple of columns."""
-        return [(entry,) if isinstance(entry, str) else tuple(entry) for entry in self.groups]
-
-    @property
-    def strata(self) -> list[str]:
-        """The columns that some check compares within, each once."""
-        return list(dict.fromkeys(check.within for check in self.checks if check.within is not None))
-
-    @property
-    def columns(self) -> list[str]:
-        """Every column that groups or strata are made of, each once."""
-        return list(dict.fromkeys([*(column for attribute in self.attributes for column in attribute), *self.strata]))
-
-    @property
-    def scored(self) -> bool:
-        """Whether some check needs the scores."""
-        return any(check.scored for check in self.checks)
-
-    @model_validator(mode="after")
-    def _once(self) -> "Fairness":
-        combinations = [frozenset(attribute) for attribute in self.attributes]
-        repeated = sorted({"*".join(a) for a in self.attributes if combinations.count(frozenset(a)) > 1})
-        if repeated:
-            raise ValueError(f"groups named twice: {', '.join(repeated)}")
-        return self
-
-    @model_validator(mode="after")
-    def _cuts(self) -> "Fairness":
-        problems = [
-            f"edges of {column} must rise: {', '.join(f'{edge:g}' for edge in edges)}"
-            for column, edges in self.edges.items()
-            if edges != sorted(set(edges))
-        ]
-        grouped = {column for attribute in self.attributes for column in attribute}
-        for key, known in (("reference", grouped), ("edges", {*grouped, *self.strata})):
-            if strangers := sorted(set(getattr(self, key)) - known):
-                problems.append(f"{key} names columns that nothing is grouped by: {', '.join(strangers)}")
-        if both := sorted(grouped & set(self.strata)):
-            problems.append(f"within names columns of groups: {', '.join(both)}")
-        if problems:
-            raise ValueError("; ".join(problems))
-        return self
-
-
-class RobustnessCheck(Part):
-    """How far a metric may fall when the inputs are damaged in one way.
-
-    `share` is the part of cells (missing, unknown_category), of rows (unit_error) that is
-    damaged, or for `noise` the standard deviation added, as a multiple of the column's own.
-    """
-
-    scenario: Literal["missing", "noise", "unknown_category", "unit_error"]
-    share: Annotated[float, Field(gt=0, le=1)] = 0.1
-    metric: Literal["auc", "brier", "log_loss"] = "auc"
-    max_drop: Annotated[float, Field(gt=0)]
-    severity: Severity = "critical"
-
-
-class Robustness(Part):
-    """The robustness gate."""
-
-    confidence: Share = 0.95
-    draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
-    checks: Annotated[list[RobustnessCheck], Field(min_length=1)]
-    on_inconclusive: OnInconclusive = "block"
-
-
-class Gates(Part):
-    """The gates between training and registration."""
-
-    performance: Performance
-    fairness: Fairness
-    robustness: Robustness
-
-
-class PartialGates(Part):
-    """Some of the gates: what a gate command needs of a policy."""
-
-    performance: Performance | None = None
-    fairness: Fairness | None = None
-    robustness: Robustness | None = None
 
 
 class Approval(Part):
@@ -392,11 +182,6 @@ def _optional(part: type[Part]) -> dict[str, Any]:
 # What a gate command reads: any piece of a policy that holds gates, each key held to its own form.
 _PIECE = _optional(Policy) | {"gates": (PartialGates, ...)}
 GatePolicy: type[Part] = create_model("GatePolicy", __base__=Part, **_PIECE)
-
-
-def field_names(part: type[Part]) -> list[str]:
-    """The keys that a part of a policy may have."""
-    return [info.alias or name for name, info in part.model_fields.items()]
 
 
 def json_schema() -> dict[str, Any]:

@@ -1,0 +1,70 @@
+"""`assay gate robustness`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assay.cli.errors import explained
+from assay.cli.gate.common import Data, Label, PolicyFile, Seed, Target, begin, end
+
+if TYPE_CHECKING:
+    from assay.cli.inputs import Mistakes
+    from assay.training.onnx_model import Kind, OnnxModel
+
+
+@explained
+def robustness(
+    model: Annotated[Path, typer.Option(help="ONNX file that Assay exported.", show_default=False)],
+    data: Data,
+    label: Label,
+    policy: PolicyFile,
+    json: Target,
+    positive: Annotated[
+        str | None,
+        typer.Option(
+            help="The class that counts as positive. Without it, the one that the model names.", show_default=False
+        ),
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Damage a model's inputs and see how far its metrics fall.
+
+    Example: assay gate robustness --model model.onnx --data holdout.parquet --label income
+    --policy policy.yaml --json verdict.json
+    """
+    from assay.cli.inputs import Rows
+    from assay.core import Stopwatch
+    from assay.data.features import model_inputs
+    from assay.gates import robustness as gate
+
+    watch = Stopwatch()
+    mistakes, gates, policy_sha256 = begin(json, policy, "robustness", data, model)
+    onnx, features, own = _model(model, mistakes)
+    rows = Rows(data, [label, *features], mistakes)
+    (actual,) = rows.positive([label], own if positive is None else positive)
+    columns = {}
+    with mistakes.gathered():
+        columns = {} if rows.table is None else model_inputs(rows.table, features)
+    mistakes.stop("assay gate robustness")
+    assert gates.robustness is not None
+    evidence = gate.measure(score=onnx.score, inputs=columns, label=actual, policy=gates.robustness, seed=seed)
+    judgement = gate.judge(evidence, gates.robustness)
+    end("robustness", judgement, watch, data=data, target=json, policy_sha256=policy_sha256, model=onnx.digest)
+
+
+def _model(path: Path, mistakes: "Mistakes") -> "tuple[OnnxModel, dict[str, Kind], str | None]":
+    """The model, its features and its positive class; without the latter two when it cannot be read."""
+    from assay.training.onnx_model import OnnxModel
+
+    model, own = OnnxModel(b""), None
+    features: dict[str, Kind] = {}
+    try:
+        model = OnnxModel(path.read_bytes())
+    except OSError as error:
+        mistakes.add(str(path), f"cannot be read: {error.strerror}")
+        return model, features, own
+    with mistakes.gathered():
+        own = model.classes[1]  # a model without Assay's metadata stops here
+        features = model.inputs
+    return model, features, own
