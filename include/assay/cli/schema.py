@@ -39,7 +39,7 @@ def verdict_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of exactly what `Verdict.to_dict` gives.
 
     Every field is there, null where it does not apply, and no other; only a limit leaves its open
-    side out, and a verdict its budget when it spent none.
+    side out, a verdict its budget when it spent none, and a check its examples when it has none.
     """
     from pydantic import TypeAdapter
 
@@ -56,6 +56,9 @@ def verdict_schema() -> dict[str, Any]:
     schema["properties"]["attempt"]["minimum"] = 1
     schema["properties"]["budget"] = {"$ref": "#/$defs/Budget"}
     schema["required"].remove("budget")
+    check = schema["$defs"]["Check"]
+    check["properties"]["examples"] = check["properties"]["examples"]["anyOf"][0]
+    check["required"].remove("examples")
     return schema
 
 

@@ -12,6 +12,7 @@ from assay.core.outcome import Outcome, worst
 
 Severity = Literal["critical", "warning", "info"]
 Group = Mapping[str, str]
+Example = Mapping[str, str | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +47,9 @@ class Check:
         Only `critical` checks decide the gate.
     outcome, reason
         What it came to, and why in words.
+    examples
+        Rows that it is about, each as column to value with the row's key first; a bounded number,
+        and None where there are none to show.
     """
 
     name: str
@@ -61,6 +65,7 @@ class Check:
     limit: Limit | None = None
     support: int | None = None
     severity: Severity = "critical"
+    examples: Sequence[Example] | None = None
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> "Check":
@@ -72,6 +77,7 @@ class Check:
                 "limit": None if raw["limit"] is None else Limit(**raw["limit"]),
                 "groups": None if raw["groups"] is None else tuple(raw["groups"]),
                 "interval": _pair(raw["interval"]),
+                "examples": tuple(raw["examples"]) if "examples" in raw else None,
             }
         )
 
@@ -147,6 +153,8 @@ class Verdict:
         for check, raw in zip(self.checks, data["checks"], strict=True):
             if check.limit is not None:  # an open side is absent, not null
                 raw["limit"] = {side: bound for side, bound in raw["limit"].items() if bound is not None}
+            if check.examples is None:
+                del raw["examples"]
         return data
 
     @classmethod
