@@ -189,8 +189,9 @@ def train(case: Case, module: Path) -> Trained:
 def _contract(case: Case) -> Judgement:
     from assay.gates import contract
 
-    suite = contract.load_suite(case.contract)
-    return contract.judge(contract.measure(files=case.snapshot.files(), suite=suite))
+    policy, suite = case.policy.gates.contract, contract.load_suite(case.contract)
+    evidence = contract.measure(files=case.snapshot.files(), suite=suite, policy=policy, key=case.policy.data.key)
+    return contract.judge(evidence, policy)
 
 
 def _performance(case: Case) -> Judgement:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from assay.core import Check, GroupMetrics, Judgement, Limit, Measured, Severity, Verdict, decide, judge_interval
 from assay.policy import Fairness, Performance, Policy, Robustness
+from assay.policy.contract import Contract
 
 if TYPE_CHECKING:
     from assay.gates.fairness import GroupCounts
@@ -39,8 +40,10 @@ def restate(verdict: Verdict, old: Policy, new: Policy) -> Judgement | None:
     if any(check.name == verdict.gate for check in verdict.checks):  # nothing was measured, it broke
         return None
     before, after = dict(old.gates).get(verdict.gate), dict(new.gates).get(verdict.gate)
-    if before is None or after is None:  # the contract is no part of the policy
+    if before is None or after is None or before == after:
         return Judgement(outcome=verdict.outcome, checks=verdict.checks, groups=verdict.groups)
+    if isinstance(after, Contract):  # which rows are set aside decides what is measured
+        return None
     if isinstance(after, Fairness):
         return _fairness(verdict, before, after)
     if (before.confidence, before.draws) != (after.confidence, after.draws):

@@ -1,10 +1,11 @@
-"""What a policy says of the gates between training and registration."""
+"""What a policy says of the gates between the snapshot and registration."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from assay.core import Severity
+from assay.policy.contract import Contract
 from assay.policy.fairness import Fairness
 from assay.policy.parts import OnInconclusive, Part, Share
 from assay.policy.performance import Performance
@@ -34,8 +35,9 @@ class Robustness(Part):
 
 
 class Gates(Part):
-    """The gates between training and registration."""
+    """The gates between the snapshot and registration."""
 
+    contract: Contract = Contract()
     performance: Performance
     fairness: Fairness
     robustness: Robustness
@@ -44,6 +46,7 @@ class Gates(Part):
 class PartialGates(Part):
     """Some of the gates: what a gate command needs of a policy."""
 
+    contract: Contract | None = None
     performance: Performance | None = None
     fairness: Fairness | None = None
     robustness: Robustness | None = None

@@ -1,12 +1,13 @@
 """What running a suite found, and its judgement."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from assay.core import Check, Judgement, Limit, Outcome, Severity, decide, describe_limit
+from assay.policy.contract import Contract
 
-SHOWN = 20
-"""How many offending values a reason names."""
+QUARANTINE = "quarantine"
+_BLOCK = Contract()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,7 +35,11 @@ class Finding:
     observed
         What was found, in words, where it is not a number.
     offending
-        Distinct offending values.
+        Distinct offending values, in words.
+    examples
+        Offending rows, each as column to value with the key first, where it is known.
+    fallback
+        Why it was evaluated in pandas and not in DuckDB; None when it was not.
     note
         What the suite says about why it expects this.
     error
@@ -51,27 +56,88 @@ class Finding:
     support: int | None = None
     observed: str | None = None
     offending: Sequence[str] = ()
+    examples: Sequence[Mapping[str, str | None]] = ()
+    fallback: str | None = None
     note: str = ""
     error: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Quarantine:
+    """The rows set aside, and what the suite found in the clean rest.
+
+    Attributes
+    ----------
+    rows
+        How many rows were set aside, each counted once.
+    reasons
+        For each finding, in their order, how many rows it set aside; a row may have several reasons.
+    rest
+        What the suite found in the other rows; empty when more than the policy's share would be set aside.
+    """
+
+    rows: int
+    reasons: Sequence[int]
+    rest: Sequence[Finding] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ContractEvidence:
-    """What a suite found in data of `rows` rows."""
+    """What a suite found in data of `rows` rows; `quarantine` is None where no row was set aside."""
 
     rows: int
     findings: Sequence[Finding]
+    quarantine: Quarantine | None = None
 
 
-def judge(evidence: ContractEvidence) -> Judgement:
+def judge(evidence: ContractEvidence, policy: Contract = _BLOCK) -> Judgement:
     """Judge every expectation; the outcome is the worst of the critical ones.
 
     An expectation that could not be evaluated is ERROR, not FAIL, and one that found no row to look
     at is INCONCLUSIVE: a column without a single value meets nothing. A suite without critical
     expectations is INCONCLUSIVE.
+
+    Where rows were set aside, the expectations are judged on the clean rest, and a check named
+    ``quarantine`` holds their share against the policy's; above it, all rows are judged as they came.
     """
-    checks = [_check(finding) for finding in evidence.findings]
-    return Judgement(outcome=decide(checks), checks=checks)
+    if evidence.quarantine is None or policy.max_quarantined is None:
+        checks = [_check(finding) for finding in evidence.findings]
+    else:
+        checks = _set_aside(evidence, evidence.quarantine, policy.max_quarantined)
+    critical = any(check.severity == "critical" for check in checks if check.name != QUARANTINE)
+    return Judgement(outcome=decide(checks) if critical else Outcome.INCONCLUSIVE, checks=checks)
+
+
+def _set_aside(evidence: ContractEvidence, quarantine: Quarantine, most: float) -> list[Check]:
+    share, clean = quarantine.rows / evidence.rows, evidence.rows - quarantine.rows
+    within = share <= most and len(quarantine.rest) == len(evidence.findings)
+    counts = f"{quarantine.rows:,} of {evidence.rows:,} rows ({share:.3g} of all)"
+    reason = f"{counts} set aside, {clean:,} clean" if within else f"{counts} would have to be set aside: none was"
+    summary = Check(
+        name=QUARANTINE,
+        metric="quarantined_share",
+        compare="level",
+        estimate=share,
+        limit=Limit(max=most),
+        support=evidence.rows,
+        outcome=Outcome.PASS if within else Outcome.FAIL,
+        reason=reason,
+    )
+    if not within:
+        return [summary, *map(_check, evidence.findings)]
+    rest = [
+        _with_quarantined(_check(now), found, rows)
+        for now, found, rows in zip(quarantine.rest, evidence.findings, quarantine.reasons, strict=True)
+    ]
+    return [summary, *rest]
+
+
+def _with_quarantined(check: Check, found: Finding, rows: int) -> Check:
+    if not rows:
+        return check
+    named = f": {', '.join(found.offending)}" if found.offending else ""
+    reason = f"{check.reason}; {rows:,} rows were set aside for it{named}"
+    return replace(check, reason=reason, examples=check.examples or tuple(found.examples) or None)
 
 
 def _check(finding: Finding) -> Check:
@@ -87,17 +153,19 @@ def _check(finding: Finding) -> Check:
         severity=finding.severity,
         outcome=outcome,
         reason=reason,
+        examples=tuple(finding.examples) or None,
     )
 
 
 def _outcome(finding: Finding) -> tuple[Outcome, str]:
+    how = f" (in pandas: {finding.fallback})" if finding.fallback else ""
     if finding.met is None:
         return Outcome.ERROR, f"could not be evaluated: {finding.error}"
-    if not finding.met:
-        return Outcome.FAIL, _found(finding)
-    if finding.support == 0:
+    if finding.support == 0 and (finding.met or finding.attribute is not None):
         return Outcome.INCONCLUSIVE, "no row has a value to look at"
-    return Outcome.PASS, _found(finding)
+    if not finding.met:
+        return Outcome.FAIL, _found(finding) + how
+    return Outcome.PASS, _found(finding) + how
 
 
 def _found(finding: Finding) -> str:
@@ -113,6 +181,6 @@ def _found(finding: Finding) -> str:
         text = "as expected" if finding.met else "not as expected"
     if not finding.met:
         text += f", against {describe_limit(finding.limit)}" if finding.limit else ""
-        text += f": {', '.join(finding.offending[:SHOWN])}" if finding.offending else ""
+        text += f": {', '.join(finding.offending)}" if finding.offending else ""
         text += f". {finding.note}" if finding.note else ""
     return text

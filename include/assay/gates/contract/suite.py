@@ -91,7 +91,8 @@ def _shape_problems(entry: Mapping[str, Any], where: str) -> list[Problem]:
 
 def _argument_problems(entry: Mapping[str, Any], where: str) -> list[Problem]:
     """What Great Expectations itself says when it builds the expectation."""
-    from assay.gates.contract.adapter import great_expectations, silence
+    from assay.gates.contract.adapter import silence
+    from assay.gates.contract.dialect import great_expectations
 
     great_expectations()
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration

@@ -1,0 +1,96 @@
+"""Rows of CSV and Parquet files as one table of a scratch DuckDB database."""
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from assay.core import Problem, UnavailableError, UserError
+
+TABLE = "data"
+_MEMORY = "384MB"
+"""What DuckDB may hold before it spills; Great Expectations itself takes 0.27 GB beside it."""
+# the spellings of a missing value that pyarrow and pandas know too
+_NULLS = ["", "#N/A", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null"]
+
+
+def mount(database: Path, files: Sequence[Path]) -> tuple[list[str], int]:
+    """Make `data` in a DuckDB file, a view of Parquet or a table of what CSV holds; its columns and number of rows.
+
+    Raises
+    ------
+    UserError
+        Listing every file that is missing, empty, or neither CSV nor Parquet; or when one cannot be read.
+    UnavailableError
+        When there is no room for the scratch database.
+    """
+    import duckdb
+
+    subject = ", ".join(map(str, files)) or "data"
+    _check(files, subject)
+    try:
+        with duckdb.connect(str(database)) as connection:
+            for statement in (*_limits(database), f"CREATE {_source(files)}"):
+                connection.execute(statement)
+            columns = [str(row[0]) for row in connection.execute(f"DESCRIBE {TABLE}").fetchall()]
+            rows = int(connection.execute(f"SELECT count(*) FROM {TABLE}").fetchall()[0][0])
+    except (duckdb.IOException, duckdb.TransactionException, duckdb.OutOfMemoryException) as error:
+        raise UnavailableError(f"the contract's scratch database failed: {str(error).splitlines()[0]}") from error
+    except duckdb.Error as error:
+        message = f"cannot be read: {_why(error)}"
+        raise UserError(subject, [Problem(path=subject, message=message)]) from None
+    return columns, rows
+
+
+def settings(database: Path, files: Sequence[Path]) -> list[str]:
+    """What confines a connection to `files` and its share of memory: an expectation may be SQL of its author's own."""
+    # the view names them as patterns
+    allowed = ", ".join(quoted(name) for file in files for name in (str(file), glob.escape(str(file))))
+    confined = (f"SET allowed_paths=[{allowed}]", "SET enable_external_access=false", "SET lock_configuration=true")
+    return [*_limits(database), *confined]
+
+
+def quoted(text: str) -> str:
+    """A SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _limits(database: Path) -> list[str]:
+    return [
+        f"SET memory_limit='{_MEMORY}'",
+        f"SET temp_directory={quoted(str(database.parent / 'spill'))}",
+        "SET enable_progress_bar=false",  # standard output may be a verdict's
+    ]
+
+
+def _source(files: Sequence[Path]) -> str:
+    # DuckDB reads [, ? and * in a name as a pattern
+    names = ", ".join(quoted(glob.escape(str(file))) for file in files)
+    if files[0].suffix.lower() == ".parquet":
+        return f"VIEW {TABLE} AS SELECT * FROM read_parquet([{names}])"
+    nulls = ", ".join(quoted(spelling) for spelling in _NULLS)
+    options = f"header=true, sample_size=-1, nullstr=[{nulls}], allow_quoted_nulls=false"
+    return f"TABLE {TABLE} AS SELECT * FROM read_csv([{names}], {options})"
+
+
+def _why(error: Exception) -> str:
+    """The lines of DuckDB's message that say what is wrong and where, without its advice about options."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    told = [line for line in lines[:4] if line and not line.startswith(("Possible", "*"))]
+    return " ".join(told)[:300] or "unknown reason"
+
+
+def _check(files: Sequence[Path], subject: str) -> None:
+    problems = []
+    if not files:
+        problems.append(Problem(path=subject, message="no files were given"))
+    if len({file.suffix.lower() for file in files}) > 1:
+        problems.append(Problem(path=subject, message="mixes CSV and Parquet"))
+    for file in files:
+        if file.suffix.lower() not in (".csv", ".parquet"):
+            problems.append(Problem(path=str(file), message="is neither .csv nor .parquet"))
+        elif not file.is_file():
+            problems.append(Problem(path=str(file), message="no such file"))
+        elif file.stat().st_size == 0:
+            problems.append(Problem(path=str(file), message="is empty (0 bytes)"))
+    if problems:
+        raise UserError(subject, problems)
