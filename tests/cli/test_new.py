@@ -47,7 +47,7 @@ def test_data_under_the_same_root_are_named_from_the_folder(tmp_path, file):
     assert run("churn", "--data", file, "--label", "churned", "--folder", tmp_path).exit_code == 0
     drafted = load_folder(tmp_path / "churn")
     assert drafted.policy.data.source == "../people.csv"
-    assert drafted.source.resolve() == file
+    assert (drafted.path / drafted.policy.data.source).resolve() == file
 
 
 def test_options_are_taken(tmp_path, file):

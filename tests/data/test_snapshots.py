@@ -137,7 +137,7 @@ def test_a_url_is_refused(tmp_path):
 
 def test_a_root_that_cannot_be_written_is_unavailable(tmp_path):
     (tmp_path / "root").write_text("a file where a folder should be")
-    with pytest.raises(UnavailableError, match="writing loan-"):
+    with pytest.raises(UnavailableError, match="writing a snapshot of loan failed"):
         create(tmp_path, save(tmp_path))
 
 
@@ -164,7 +164,7 @@ def test_a_disk_that_fills_up_is_unavailable_and_registers_nothing(tmp_path, lim
     command = [sys.executable, "-c", FULL_DISK.replace("BYTES", str(limit)), str(source), str(tmp_path / "root")]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     assert run.returncode == 4, run.stderr
-    assert "loan-" in run.stdout
+    assert "snapshot of loan failed" in run.stdout
     assert list_snapshots(str(tmp_path / "root"), "loan") == []
     data = Data(source="x", key="id", label="y", positive="yes", features=["a"], sensitive=["a"])
     repaired = create_snapshot(source=source, data=data, model="loan", root=str(tmp_path / "root"))
@@ -178,7 +178,7 @@ def test_a_manifest_that_cannot_be_written_leaves_no_snapshot(tmp_path, monkeypa
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(UnavailableError, match="No space left"):
         create(tmp_path, save(tmp_path))
-    assert list((tmp_path / "root/loan/manifests").iterdir()) == []
+    assert list_snapshots(str(tmp_path / "root"), "loan") == []
 
 
 cells = {

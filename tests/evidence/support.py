@@ -11,7 +11,9 @@ def make_case(root, **parts):
     """A case and the team's train.py; `parts` replaces whole parts of the toy policy."""
     folder = load_folder(make_folder(root / "models", **parts))
     policy = folder.policy
-    taken = create_snapshot(source=folder.source, data=policy.data, model=policy.model, root=str(root / "snapshots"))
+    taken = create_snapshot(
+        source=policy.data.source, base=folder.path, data=policy.data, model=policy.model, root=str(root / "snapshots")
+    )
     return Case(policy=policy, contract=folder.contract, snapshot=taken, seed=1), folder.train
 
 

@@ -75,7 +75,9 @@ def test_the_model_learns_and_converts():
 
 def test_its_snapshot_meets_its_contract(tmp_path):
     model = load_folder(FOLDER)
-    snapshot = create_snapshot(source=model.source, data=model.policy.data, model="income", root=str(tmp_path))
+    snapshot = create_snapshot(
+        source=model.policy.data.source, base=model.path, data=model.policy.data, model="income", root=str(tmp_path)
+    )
     assert snapshot.id == "income-bde34c10383ef04b"  # the same in every release: verdicts name it
     judgement = contract.judge(contract.measure(files=snapshot.files(), suite=contract.load_suite(model.contract)))
     assert judgement.outcome is Outcome.PASS

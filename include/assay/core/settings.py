@@ -34,6 +34,8 @@ class Settings:
         The gateway's bearer token; empty where the process has no business with it.
     anchors_file : ``ASSAY_ANCHORS_FILE``
         File on another machine or disk to which an audit ships the anchors; None where there is none.
+    sources : ``ASSAY_SOURCES``
+        Folders and URLs, separated by commas, that data may come from; empty where it may from everywhere.
     """
 
     home: Path
@@ -45,6 +47,7 @@ class Settings:
     gateway_url: str
     gateway_token: str = field(repr=False)
     anchors_file: Path | None = None
+    sources: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -60,6 +63,7 @@ class Settings:
             gateway_url=os.environ.get("ASSAY_GATEWAY_URL", "http://127.0.0.1:8010").rstrip("/"),
             gateway_token=os.environ.get("ASSAY_GATEWAY_TOKEN", ""),
             anchors_file=Path(shipped) if (shipped := os.environ.get("ASSAY_ANCHORS_FILE")) else None,
+            sources=tuple(filter(None, map(str.strip, os.environ.get("ASSAY_SOURCES", "").split(",")))),
         )
 
 

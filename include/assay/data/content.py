@@ -45,9 +45,19 @@ def canonical_table(table: "pa.Table", subject: str) -> "pa.Table":
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
 
 
-def schema_of(table: "pa.Table") -> list[dict[str, str]]:
+def stored_schema(schema: "pa.Schema") -> "pa.Schema":
+    """The same columns in the types of `canonical_table`; what has no place, or no type yet, stays as it is."""
+    import pyarrow as pa
+
+    def kept(type_: Any) -> Any:
+        return type_ if pa.types.is_null(type_) else _stored_type(type_) or type_
+
+    return pa.schema([pa.field(field.name, kept(field.type)) for field in schema])
+
+
+def schema_of(table: "pa.Table | pa.Schema") -> list[dict[str, str]]:
     """Names and types in order, as plain JSON."""
-    return [{"name": field.name, "type": str(field.type)} for field in table.schema]
+    return [{"name": field.name, "type": str(field.type)} for field in getattr(table, "schema", table)]
 
 
 def content_digest(table: "pa.Table") -> str:

@@ -7,31 +7,41 @@ does: the manifest is written last and in one move, so whatever breaks before it
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from assay.core import Problem, UnavailableError, UserError, did_you_mean, problem, replace_file, sha256_file, utc_now
-from assay.data.content import canonical_table, content_digest, schema_of
-from assay.data.sources import check_against, read_table
+from assay.core import (
+    Problem,
+    UnavailableError,
+    UserError,
+    code_version,
+    did_you_mean,
+    fault_point,
+    problem,
+    replace_file,
+    sha256_file,
+    utc_now,
+)
+from assay.data.content import canonical_table, files_digest
+from assay.data.describe import describe
+from assay.data.origins.opening import open_origin
+from assay.data.origins.origin import Origin, files_sha256
+from assay.data.progress import Progress, counting, silent
+from assay.data.staging import Parts, staging
+from assay.data.table import commit
+from assay.data.terms import Terms, kept_batches
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from assay.policy import Data
+    from assay.policy import Data, Source
 
 T = TypeVar("T")
-
-_TAG = "assay.snapshot"
-
-# A snapshot is evidence: Delta's housekeeping must never remove its log or its files.
-_KEEP_ALL = {
-    "delta.enableExpiredLogCleanup": "false",
-    "delta.logRetentionDuration": "interval 5200 weeks",
-    "delta.deletedFileRetentionDuration": "interval 5200 weeks",
-}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,41 +91,78 @@ class Snapshot:
         return _reaching(f"reading {self.id}", lambda: _read_files(self.files(), list(columns or known)))
 
 
-def create_snapshot(*, source: Path, data: "Data", model: str, root: str) -> Snapshot:
-    """Register the content of `source`; the same content always gives the same snapshot.
+def create_snapshot(
+    *,
+    source: "Source | Path",
+    data: "Data",
+    model: str,
+    root: str,
+    base: Path = Path(),
+    sources: Sequence[str] = (),
+    progress: Progress = silent,
+) -> Snapshot:
+    """Register what may be kept of a source; the same content always gives the same snapshot.
+
+    Rows stream through memory batch by batch. A process that is killed on the way leaves no
+    snapshot, and running again gives the one that there would have been.
+
+    Parameters
+    ----------
+    source
+        As a policy names it; a path is a file, a folder or a pattern.
+    data
+        What the policy says of the data: columns, consent, what is dropped or pseudonymised.
+    model, root
+        Whose snapshot it is, and the folder that all snapshots are kept in.
+    base
+        The folder that a relative source is meant from.
+    sources
+        Folders and URLs that a source must lie below; none means everywhere.
+    progress
+        Told what is being done.
 
     Raises
     ------
     UserError
-        When the source cannot be read or is not what the policy's `data` says: everything at once.
+        When the source cannot be read or is not what `data` says: everything at once.
     UnavailableError
-        When disk or permissions fail. Nothing is registered then, and running again repairs it.
+        When disk, permissions, a store or a database fail. Nothing is registered then, and running
+        again repairs it.
     """
     folder = _folder(root, model)
-    raw = read_table(source)
-    check_against(raw, data, str(source))
-    table = canonical_table(raw, str(source))
-    digest = content_digest(table)
-    snapshot_id = f"{model}-{digest[:16]}"
-    if _manifest_path(folder, snapshot_id).is_file():
-        return open_snapshot(root=root, model=model, snapshot_id=snapshot_id)
-
-    version = _reaching(f"writing {snapshot_id}", lambda: _commit(folder / "table", table, snapshot_id))
-    files = _reaching(f"reading {snapshot_id} back", lambda: _files_of(folder, version, digest))
-    manifest = {
-        "id": snapshot_id,
-        "model": model,
-        "table_version": version,
-        "files": files,
-        "schema": schema_of(table),
-        "rows": table.num_rows,
-        "source": source.name,
-        "source_sha256": sha256_file(source),
-        "created_at": utc_now(),
-        "content_sha256": digest,
-    }
-    content = json.dumps(manifest, indent=2).encode()
-    _reaching(f"registering {snapshot_id}", lambda: replace_file(_manifest_path(folder, snapshot_id), content))
+    terms, began = Terms.of(data), utc_now()
+    named = str(source) if isinstance(source, Path) else source
+    origin = open_origin(named, base=base, roots=sources, progress=progress)
+    with _reached(f"writing a snapshot of {model}"), staging(folder) as place:
+        staged = _stage(origin, terms, place, progress)
+        files = origin.files()
+        described = describe(staged, data, origin.name, progress)
+        digest = files_digest(staged, counting(progress, "hashing the rows", described["rows"]))
+        snapshot_id = f"{model}-{digest[:16]}"
+        if _manifest_path(folder, snapshot_id).is_file():
+            return open_snapshot(root=root, model=model, snapshot_id=snapshot_id)
+        fault_point("snapshot.staged")
+        version, paths = commit(folder / "table", staged, snapshot_id, digest)
+        fault_point("snapshot.committed")
+        manifest = {
+            "id": snapshot_id,
+            "model": model,
+            "table_version": version,
+            "files": [_record(path, folder) for path in paths],
+            **described,
+            "source": origin.name,
+            "source_sha256": files_sha256(files),
+            **({"source_files": files} if len(files) > 1 else {}),
+            **origin.facts,
+            **terms.facts(),
+            "purpose": data.purpose,
+            "extracted_at": began,
+            "keep_until": _keep_until(began, data.keep_days),
+            "code_version": code_version(),
+            "created_at": utc_now(),
+            "content_sha256": digest,
+        }
+        replace_file(_manifest_path(folder, snapshot_id), json.dumps(manifest, indent=2).encode())
     return _snapshot(folder, manifest)
 
 
@@ -181,41 +228,30 @@ def _snapshot(folder: Path, manifest: Mapping[str, Any]) -> Snapshot:
     return Snapshot(id=manifest["id"], rows=manifest["rows"], manifest=manifest, folder=folder)
 
 
-def _commit(location: Path, table: "pa.Table", snapshot_id: str) -> int:
-    """Write a table version, or find the one that an interrupted run has left; return its number."""
-    from deltalake import CommitProperties, DeltaTable, write_deltalake
-
-    location.mkdir(parents=True, exist_ok=True)
-    if DeltaTable.is_deltatable(str(location)):
-        for commit in DeltaTable(location).history():
-            if commit.get(_TAG) == snapshot_id:
-                return int(commit["version"])
-    write_deltalake(
-        location,
-        table,
-        mode="overwrite",
-        schema_mode="overwrite",
-        configuration=_KEEP_ALL,
-        commit_properties=CommitProperties(custom_metadata={_TAG: snapshot_id}),
-    )
-    return next(int(c["version"]) for c in DeltaTable(location).history() if c.get(_TAG) == snapshot_id)
+def _stage(origin: Origin, terms: Terms, place: Path, progress: Progress) -> list[Path]:
+    """Write what may be kept of the rows, and give the files."""
+    parts, told = Parts(place, origin.name), counting(progress, f"reading {origin.name}", origin.rows)
+    for batch in kept_batches(terms, origin.batches(), origin.name):
+        parts.write(batch)
+        told(batch.num_rows)
+    if terms.read and not parts.rows:
+        consent = terms.data.consent
+        assert consent is not None
+        message = f'no row has the consent "{consent.value}" in {consent.column}; {terms.read:,} were read'
+        raise problem(origin.name, message, "data.consent names the column and the value that says yes")
+    if not parts.rows:
+        raise problem(origin.name, "has no rows")
+    return parts.close()
 
 
-def _files_of(folder: Path, version: int, digest: str) -> list[dict[str, Any]]:
-    """The version's files in the order of the rows, proven by reading the content back."""
-    from deltalake import DeltaTable
+def _record(path: Path, folder: Path) -> dict[str, Any]:
+    return {"path": path.relative_to(folder).as_posix(), "sha256": sha256_file(path), "bytes": path.stat().st_size}
 
-    location = folder / "table"
-    actions = DeltaTable(location, version=version).get_add_actions(flatten=True)
-    # delta-rs numbers the parts of one write in their names, in the order of the rows
-    names = sorted(actions.column("path").to_pylist())
-    paths = [location / name for name in names]
-    if content_digest(_read_files(paths, None)) != digest:
-        raise OSError("what was written is not what was read")
-    return [
-        {"path": path.relative_to(folder).as_posix(), "sha256": sha256_file(path), "bytes": path.stat().st_size}
-        for path in paths
-    ]
+
+def _keep_until(began: str, days: int | None) -> str | None:
+    if days is None:
+        return None
+    return (datetime.fromisoformat(began).date() + timedelta(days=days)).isoformat()
 
 
 def _read_files(paths: Sequence[Path], columns: list[str] | None) -> "pa.Table":
@@ -227,11 +263,17 @@ def _read_files(paths: Sequence[Path], columns: list[str] | None) -> "pa.Table":
 
 
 def _reaching(doing: str, act: Callable[[], T]) -> T:
+    with _reached(doing):
+        return act()
+
+
+@contextmanager
+def _reached(doing: str) -> Iterator[None]:
     """Run what may meet a full disk or a lack of rights, and say so as infrastructure."""
     import pyarrow as pa
     from deltalake.exceptions import DeltaError
 
     try:
-        return act()
+        yield
     except (OSError, DeltaError, pa.ArrowException) as error:
         raise UnavailableError(f"{doing} failed: {' '.join(str(error).split())}") from error

@@ -3,20 +3,16 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from assay.core import Problem, UserError, did_you_mean, problem
-from assay.data.features import positives
+from assay.data.csv_text import check_quotes, convert_options
+from assay.data.engine import open_rows
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
-
-    from assay.policy import Data
-
-_SHOWN = 5
 
 
 def read_table(path: Path) -> "pa.Table":
@@ -65,30 +61,18 @@ def read_counts(path: Path, columns: Sequence[str]) -> "tuple[pa.Table, NDArray[
     missing = _absent(wanted, names)
     if missing:
         raise UserError(str(path), missing)
-    alike = len({name.lower() for name in names}) < len(names)  # which SQL does not tell from each other
-    if alike or _reader(path) is not _read_parquet:
+    if _reader(path) is not _read_parquet:
         table = _read(path, wanted)
         return table, np.ones(len(table), dtype=np.int64)
-    counted = _guarded(path, lambda: _count_parquet(path, wanted))
+    counted, times = _guarded(path, lambda: _count_parquet(path, wanted))
     if counted.num_rows == 0:
         raise problem(str(path), "has no rows")
-    return counted.select(range(len(wanted))).rename_columns(wanted), counted.column(len(wanted)).to_numpy()
+    return counted, times
 
 
-def _count_parquet(path: Path, columns: Sequence[str]) -> "pa.Table":
-    import duckdb
-
-    quoted = [column.replace('"', '""') for column in columns]
-    named = ", ".join(f'"{column}" AS c{at}' for at, column in enumerate(quoted))
-    with TemporaryDirectory() as spill, duckdb.connect(config={"temp_directory": spill}) as connection:
-        connection.execute("SET enable_progress_bar = false")  # standard output may be a verdict's
-        try:
-            return connection.execute(
-                f"SELECT {named}, count(*) AS times FROM read_parquet($1) GROUP BY ALL",  # noqa: S608 (quoted)
-                [str(path)],
-            ).to_arrow_table()
-        except duckdb.Error as error:
-            raise OSError(str(error)) from None
+def _count_parquet(path: Path, columns: Sequence[str]) -> "tuple[pa.Table, NDArray[np.int64]]":
+    with open_rows([path]) as rows:
+        return rows.counts(columns)
 
 
 def column_names(path: Path) -> list[str]:
@@ -108,34 +92,11 @@ def column_names(path: Path) -> list[str]:
     return _each_once(path, names)
 
 
-def check_against(table: "pa.Table", data: "Data", subject: str) -> None:
-    """Hold a table against what a policy says about its data.
-
-    Raises
-    ------
-    UserError
-        Listing every missing column, null or repeated keys, null labels, a label with other than two
-        classes, and a positive class that never occurs.
-    """
-    problems = _absent(data.columns, table.column_names)
-    for name, check in ((data.key, _key_problems), (data.label, _label_problems)):
-        if name in table.column_names:
-            problems += check(table[name], data) if is_flat(table[name]) else [_unusable(table[name], name)]
-    if problems:
-        raise UserError(subject, problems)
-
-
 def is_flat(column: Any) -> bool:
     """Whether every cell is a single value, which Arrow can count and compare; lists and structs are not."""
     import pyarrow as pa
 
     return not pa.types.is_nested(column.type)
-
-
-def _unusable(column: Any, name: str) -> Problem:
-    return Problem(
-        path=name, message=f"has type {column.type}, which cannot be a key or a label", mend="use text or integers"
-    )
 
 
 def _absent(wanted: Sequence[str], present: Sequence[str]) -> list[Problem]:
@@ -144,41 +105,6 @@ def _absent(wanted: Sequence[str], present: Sequence[str]) -> list[Problem]:
         for name in wanted
         if name not in present
     ]
-
-
-def _key_problems(column: Any, data: "Data") -> list[Problem]:
-    import pyarrow.compute as pc
-
-    name, problems = data.key, []
-    if column.null_count:
-        problems.append(Problem(path=name, message=f"the key is null in {column.null_count} of {len(column)} rows"))
-    counts = pc.value_counts(column.drop_null())
-    repeated = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")
-    if len(repeated):
-        shown = ", ".join(str(value) for value in repeated[:_SHOWN].to_pylist())
-        more = ", ..." if len(repeated) > _SHOWN else ""
-        message = f"{len(repeated)} keys occur more than once: {shown}{more}"
-        problems.append(Problem(path=name, message=message, mend="a key names one row"))
-    return problems
-
-
-def _label_problems(column: Any, data: "Data") -> list[Problem]:
-    problems = []
-    if column.null_count:
-        message = f"the label is null in {column.null_count} of {len(column)} rows"
-        problems.append(Problem(path=data.label, message=message, mend="leave out rows whose label is not known"))
-    classes = sorted(str(value) for value in column.drop_null().unique().to_pylist())
-    shown = ", ".join(classes[:_SHOWN]) + (", ..." if len(classes) > _SHOWN else "")
-    if len(classes) != 2:
-        problems.append(Problem(path=data.label, message=f"a label has two classes; found {len(classes)}: {shown}"))
-    try:
-        occurs = not classes or positives(column, data.positive).any()
-    except ValueError:
-        return [*problems, _unusable(column, data.label)]
-    if not occurs:
-        message = f'the positive class "{data.positive}" never occurs'
-        problems.append(Problem(path=data.label, message=message, mend=f"classes found: {shown}"))
-    return problems
 
 
 def _read(path: Path, columns: list[str] | None) -> "pa.Table":
@@ -227,22 +153,18 @@ def _read_parquet(path: Path, columns: list[str] | None) -> "pa.Table":
     return pq.ParquetFile(path).read(columns=columns)
 
 
-def _csv_options(columns: list[str] | None) -> Any:
-    from pyarrow import csv
-
-    return csv.ConvertOptions(strings_can_be_null=True, quoted_strings_can_be_null=False, include_columns=columns)
-
-
 def _read_csv(path: Path, columns: list[str] | None) -> "pa.Table":
     import pyarrow as pa
     from pyarrow import csv
 
-    options = _csv_options(columns)
+    check_quotes(str(path), lambda: path.open("rb"))
+    options, parsing = convert_options(columns), csv.ParseOptions(newlines_in_values=True)
     try:
-        table = csv.read_csv(path, convert_options=options)
+        table = csv.read_csv(path, parse_options=parsing, convert_options=options)
     except pa.ArrowInvalid:
         # only the single-threaded reader knows the number of the broken row
-        table = csv.read_csv(path, read_options=csv.ReadOptions(use_threads=False), convert_options=options)
+        reading = csv.ReadOptions(use_threads=False)
+        table = csv.read_csv(path, read_options=reading, parse_options=parsing, convert_options=options)
     for field in table.schema:
         if pa.types.is_binary(field.type):  # what pyarrow makes of bytes that are no UTF-8
             raise problem(str(path), f'the column "{field.name}" is not UTF-8 text', "save the file as UTF-8")
@@ -252,4 +174,4 @@ def _read_csv(path: Path, columns: list[str] | None) -> "pa.Table":
 def _csv_stream(path: Path) -> Any:
     from pyarrow import csv
 
-    return csv.open_csv(path, convert_options=_csv_options(None))
+    return csv.open_csv(path, convert_options=convert_options())

@@ -171,7 +171,14 @@ def _take_snapshot(run: Run) -> "Snapshot":
         earlier = begun.events("snapshot")
         wanted = str(earlier[-1].facts["snapshot"]) if earlier else wanted
     if wanted == LATEST:
-        return create_snapshot(source=run.folder.source, data=policy.data, model=policy.model, root=root)
+        return create_snapshot(
+            source=policy.data.source,
+            base=run.folder.path,
+            data=policy.data,
+            model=policy.model,
+            root=root,
+            sources=run.settings.sources,
+        )
     return open_snapshot(root=root, model=policy.model, snapshot_id=wanted)
 
 

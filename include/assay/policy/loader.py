@@ -65,11 +65,6 @@ class ModelFolder:
         """The data contract: a Great Expectations suite in JSON."""
         return self.path / "contract.json"
 
-    @property
-    def source(self) -> Path:
-        """The data file, relative paths being meant from the folder."""
-        return self.path / self.policy.data.source
-
 
 def load_folder(folder: Path) -> ModelFolder:
     """Read a model's folder.
@@ -179,8 +174,9 @@ def _validate(part: type[P], data: dict[str, Any], subject: str) -> P:
 def _place(detail: ErrorDetails, data: Any) -> tuple[Any, ...]:
     """Where in the file an error is: pydantic's location without the names of a union's branches."""
     place = []
-    for step in detail["loc"]:
-        if isinstance(step, str) and not (isinstance(data, dict) and (step in data or detail["type"] == "missing")):
+    for at, step in enumerate(detail["loc"], start=1):
+        absent = detail["type"] == "missing" and at == len(detail["loc"])
+        if isinstance(step, str) and not (isinstance(data, dict) and (step in data or absent)):
             continue
         place.append(step)
         data = data.get(step) if isinstance(data, dict) else data[step]
@@ -212,16 +208,14 @@ def _message(detail: ErrorDetails) -> str:
 
 
 def _keys_at(part: type[Part], location: Iterable[Any]) -> list[str]:
-    """The keys known at a place in the policy, found by walking the types."""
+    """The keys known at a place in the policy, found by walking the types; those of all forms that it may have."""
+    parts = [part]
     for step in location:
         if isinstance(step, int):
             continue
-        by_key = {info.alias or name: info.annotation for name, info in part.model_fields.items()}
-        inner = next(_parts_in(by_key.get(step)), None)
-        if inner is None:
-            return []
-        part = inner
-    return field_names(part)
+        known = [{info.alias or name: info.annotation for name, info in each.model_fields.items()} for each in parts]
+        parts = [inner for by_key in known for inner in _parts_in(by_key.get(step))]
+    return list(dict.fromkeys(name for each in parts for name in field_names(each)))
 
 
 def _parts_in(annotation: Any) -> Iterator[type[Part]]:

@@ -6,44 +6,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 
+from assay.policy.data import Data
 from assay.policy.gates import Gates, PartialGates
-from assay.policy.parts import Column, Columns, Name, Part, Share
+from assay.policy.parts import Columns, Name, Part, Share
 from assay.policy.tiers import TIERS, RiskTier, Role, Tier
-
-
-class Data(Part):
-    """Which rows and columns the model is made from.
-
-    `mutable` names the features that a person could change: what a counterfactual may vary.
-    """
-
-    source: str
-    key: Column
-    label: Column
-    positive: str | int | bool
-    features: Annotated[Columns, Field(min_length=1)]
-    sensitive: Annotated[Columns, Field(min_length=1)]
-    mutable: Columns = []
-    holdout: Share = 0.3
-
-    @model_validator(mode="after")
-    def _roles(self) -> "Data":
-        clashes = {self.label, self.key} & set(self.features)
-        if clashes:
-            raise ValueError(f"the label and the key cannot be features: {', '.join(sorted(clashes))}")
-        if self.label == self.key:
-            raise ValueError("label and key are the same column")
-        fixed = sorted(set(self.mutable) - set(self.features))
-        if fixed:
-            raise ValueError(f"mutable names columns that are not features: {', '.join(fixed)}")
-        if self.label in self.sensitive:
-            raise ValueError(f'the label "{self.label}" cannot be sensitive: its groups would be its own classes')
-        return self
-
-    @property
-    def columns(self) -> list[str]:
-        """Every column that the policy needs, each once: key, label, features, sensitive."""
-        return list(dict.fromkeys([self.key, self.label, *self.features, *self.sensitive]))
 
 
 class Training(Part):

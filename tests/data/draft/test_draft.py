@@ -58,7 +58,7 @@ def test_a_draft_is_a_model_folder_that_works(tmp_path, table, label):
     data = drafted.policy.data
 
     suite = contract.load_suite(drafted.contract)
-    judgement = contract.judge(contract.measure(files=[drafted.source], suite=suite))
+    judgement = contract.judge(contract.measure(files=[drafted.path / drafted.policy.data.source], suite=suite))
     assert [check.reason for check in judgement.checks if check.outcome is not Outcome.PASS] == []
 
     spec = importlib.util.spec_from_file_location("drafted_train", drafted.train)
@@ -90,7 +90,7 @@ def test_a_drafted_contract_holds_on_its_own_data_however_few(tmp_path, n, seed)
     )
     drafted = folder(tmp_path, table, label="y")
     suite = contract.load_suite(drafted.contract)
-    judgement = contract.judge(contract.measure(files=[drafted.source], suite=suite))
+    judgement = contract.judge(contract.measure(files=[drafted.path / drafted.policy.data.source], suite=suite))
     assert [check.reason for check in judgement.checks if check.outcome is not Outcome.PASS] == []
 
 
@@ -100,8 +100,10 @@ def test_a_drafted_contract_finds_damage(tmp_path):
     data["income"] *= 1e6
     data.loc[:20, "segment"] = "new"
     data.loc[:5, "gender"] = None
-    data.to_parquet(drafted.source)
-    judgement = contract.judge(contract.measure(files=[drafted.source], suite=contract.load_suite(drafted.contract)))
+    data.to_parquet(drafted.path / drafted.policy.data.source)
+    judgement = contract.judge(
+        contract.measure(files=[drafted.path / drafted.policy.data.source], suite=contract.load_suite(drafted.contract))
+    )
     failed = {(check.name, check.attribute) for check in judgement.checks if check.outcome is Outcome.FAIL}
     assert ("expect_column_values_to_be_between", "income") in failed
     assert ("expect_column_values_to_be_in_set", "segment") in failed

@@ -133,7 +133,7 @@ def _policy(table: "pa.Table", roles: Roles, name: str) -> str:
     return _POLICY.format(
         name=name,
         owner=_scalar(OWNER),
-        source=_scalar(data.source),
+        source=_scalar(str(data.source)),
         key=_scalar(data.key),
         label=_scalar(data.label),
         positive=_scalar(data.positive),

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assay.core import Problem, UserError, did_you_mean
+from assay.data.checks import check_rows
+from assay.data.engine import open_table
 from assay.data.features import kinds, positives
-from assay.data.sources import check_against, is_flat
+from assay.data.sources import is_flat
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -92,7 +94,8 @@ def assign_roles(
     if not is_flat(table[label]):
         raise UserError("assay new", [Problem(path=label, message=f"{table[label].type} cannot be a label")])
     data = _data(table, source, label, positive, key, groups, features, remarks)
-    check_against(table, data, source)
+    with open_table(table) as rows:
+        check_rows(rows, data, source)
     return Roles(data=data, base_rate=float(positives(table[label], data.positive).mean()), remarks=remarks)
 
 
