@@ -76,7 +76,7 @@ def open_batch(files: Sequence[Path]) -> Iterator[Batch]:
         scratch = tempfile.TemporaryDirectory(prefix="assay-contract-")
     except OSError as error:
         raise UnavailableError(f"no scratch folder could be made: {error}") from error
-    with scratch as folder:
+    with scratch as folder, silence():
         database = Path(folder) / "contract.duckdb"
         columns, rows = mount(database, files)
         source = _context().data_sources.add_sql("contract", connection_string=f"duckdb:///{database}")

@@ -38,6 +38,8 @@ class Finding:
         Distinct offending values, in words.
     examples
         Offending rows, each as column to value with the key first, where it is known.
+    key
+        Column that names the rows of `examples`; None where they are not named.
     fallback
         Why it was evaluated in pandas and not in DuckDB; None when it was not.
     note
@@ -57,6 +59,7 @@ class Finding:
     observed: str | None = None
     offending: Sequence[str] = ()
     examples: Sequence[Mapping[str, str | None]] = ()
+    key: str | None = None
     fallback: str | None = None
     note: str = ""
     error: str | None = None
@@ -182,5 +185,15 @@ def _found(finding: Finding) -> str:
     if not finding.met:
         text += f", against {describe_limit(finding.limit)}" if finding.limit else ""
         text += f": {', '.join(finding.offending)}" if finding.offending else ""
+        text += _rows(finding)
         text += f". {finding.note}" if finding.note else ""
     return text
+
+
+def _rows(finding: Finding) -> str:
+    """Which rows those are, unless the values themselves are the keys."""
+    if finding.key is None or finding.key == finding.attribute:
+        return ""
+    keys = [str(row[finding.key]) for row in finding.examples]
+    more = ", ..." if (finding.unexpected or 0) > len(keys) else ""
+    return f", in {finding.key} {', '.join(keys)}{more}"

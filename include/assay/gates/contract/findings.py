@@ -55,14 +55,13 @@ def finding_of(
     entry: Entry,
     rows: int,
     result: Mapping[str, Any],
-    examples: Sequence[Mapping[str, str | None]],
+    *,
     fallback: str | None,
     empty: bool,
 ) -> Finding:
     """The finding of an expectation that was evaluated on data of `rows` rows; `empty` when none has a value."""
     details = result["result"]
-    met, offending = bool(result["success"]), _offending(entry, details, examples)
-    found = replace(_blank(entry), met=met, offending=offending, examples=tuple(examples), fallback=fallback)
+    found = replace(_blank(entry), met=bool(result["success"]), offending=_listed(details), fallback=fallback)
     if "element_count" in details:
         unexpected = int(details["unexpected_count"] or 0)
         support = int(details["element_count"]) - int(details.get("missing_count") or 0)
@@ -104,15 +103,20 @@ def _limit(entry: Entry) -> Limit | None:
     return None if low is None and high is None else Limit(min=low, max=high)
 
 
-def _offending(
-    entry: Entry, details: Mapping[str, Any], examples: Sequence[Mapping[str, str | None]]
-) -> tuple[str, ...]:
-    """Up to `SHOWN` distinct offending values, or the columns that are missing or not expected."""
+def named(finding: Finding, entry: Entry, examples: Sequence[Mapping[str, str | None]], key: str | None) -> Finding:
+    """The finding with its offending rows."""
+    if not examples:
+        return finding
+    key = key if key in examples[0] else None
+    about = columns_of(entry["kwargs"]) or [name for name in examples[0] if name != key] or list(examples[0])
+    values = dict.fromkeys(_value([row[name] for name in about]) for row in examples)
+    return replace(finding, offending=tuple(values), examples=tuple(examples), key=key)
+
+
+def _listed(details: Mapping[str, Any]) -> tuple[str, ...]:
+    """Up to `SHOWN` distinct values, or columns, that are missing or not expected."""
     mismatched = (details.get("details") or {}).get("mismatched")
-    if examples:
-        about = columns_of(entry["kwargs"])
-        found = [_value([row[name] for name in about or list(row)[1:] or row]) for row in examples]
-    elif isinstance(mismatched, Mapping):
+    if isinstance(mismatched, Mapping):
         found = [f"{how} {name}" for how, names in mismatched.items() for name in names]
     elif mismatched:
         found = [f"{each['Found']} where {each['Expected']} was expected" for each in mismatched]

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from assay.gates.contract.adapter import Batch, Entry, silence
+from assay.gates.contract.adapter import Batch, Entry
 from assay.gates.contract.dialect import great_expectations
 
 SHOWN = 20
@@ -146,8 +146,7 @@ def _expectation(batch: Batch, entry: Entry) -> Any:
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     kwargs = {**entry["kwargs"], "batch_id": batch.gx_batch.id}
-    with silence():
-        return ExpectationConfiguration(type=entry["type"], kwargs=kwargs).to_domain_obj()
+    return ExpectationConfiguration(type=entry["type"], kwargs=kwargs).to_domain_obj()
 
 
 def _queries(batch: Batch, metric: Any) -> list[Any]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.gates.contract.adapter import Batch, Entry, open_batch, other_batch
+from assay.gates.contract.evaluate import evaluate
 from assay.gates.contract.evidence import Quarantine
 from assay.gates.contract.fallback import identifier
 from assay.gates.contract.offending import Offending
@@ -23,8 +24,6 @@ def set_aside(batch: Batch, entries: Sequence[Entry], bad: Mapping[int, Offendin
 
     A key that an offending row has takes every row of that key along.
     """
-    from assay.gates.contract.measure import evaluate
-
     counts = _collect(batch, bad, key)
     rows = _count(batch, _matching("EXISTS", batch, key))
     reasons = [counts.get(position, 0) for position in range(len(entries))]
@@ -59,8 +58,6 @@ def offending_rows(*, files: Sequence[Path], suite: Mapping[str, Any], key: str)
     UserError
         When a file cannot be read.
     """
-    from assay.gates.contract.measure import evaluate
-
     entries = list(suite["expectations"])
     with open_batch(files) as batch:
         findings, bad = evaluate(batch, entries, key)

@@ -1,4 +1,4 @@
-"""Read a contract: a Great Expectations suite in JSON."""
+"""Read a contract: a Great Expectations suite in JSON or YAML."""
 
 import json
 from collections.abc import Mapping
@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any, get_args
 
 from assay.core import Problem, Severity, UserError, did_you_mean, problem
+from assay.gates.contract.arguments import argument_problems
 
-_KEYS = {"type", "kwargs", "severity", "meta", "description", "id", "notes", "rendered_content"}
+_KEYS = {"type", "kwargs", "severity", "meta", "description", "id", "notes", "rendered_content", "windows"}
+# what older suites say of how a result is to be returned, which is not the suite's to say here
+_HOW = {"result_format", "include_config", "catch_exceptions", "batch_id", "profiler_config", "auto"}
 
 
 def load_suite(path: Path) -> dict[str, Any]:
@@ -22,10 +25,11 @@ def load_suite(path: Path) -> dict[str, Any]:
     Raises
     ------
     UserError
-        When it is not JSON, with line and column; else listing every expectation that has an unknown
-        type, an unknown key, or arguments that its type does not take.
+        When it is neither JSON nor YAML, as its name says, with line and column; else listing every
+        expectation that has an unknown type or key, arguments that its type does not take, a regular
+        expression that does not compile, or limits that contradict each other.
     """
-    data = _json(path)
+    data = _yaml(path) if path.suffix.lower() in (".yaml", ".yml") else _json(path)
     expectations = data.get("expectations") if isinstance(data, dict) else None
     if not isinstance(data, dict) or not isinstance(expectations, list):
         raise problem(str(path), "is not a suite", 'write {"name": "...", "expectations": [...]}')
@@ -37,34 +41,58 @@ def load_suite(path: Path) -> dict[str, Any]:
             problems.append(Problem(path=where, message=f"is not an object, got {raw!r}"))
             continue
         entry = {("type" if key == "expectation_type" else key): value for key, value in raw.items()}
-        found = _shape_problems(entry, where) or _argument_problems(entry, where)
+        found = _shape_problems(entry, where)
+        if not found:
+            entries.append(_entry(entry))
+            found = argument_problems(entries[-1], where)
         problems += found
-        entries.append(
-            {
-                "type": entry.get("type"),
-                "kwargs": entry.get("kwargs", {}),
-                "severity": entry.get("severity", "critical"),
-                "meta": entry.get("meta") or {},
-            }
-        )
     if problems:
         raise UserError(str(path), problems)
     return {"name": data.get("name") or data.get("expectation_suite_name") or path.stem, "expectations": entries}
 
 
+def _entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    meta = dict(entry.get("meta") or {})
+    if entry.get("notes") and not meta.get("notes"):
+        meta["notes"] = entry["notes"]
+    kwargs = {key: value for key, value in (entry.get("kwargs") or {}).items() if key not in _HOW}
+    if entry.get("description"):
+        kwargs.setdefault("description", entry["description"])
+    return {"type": entry["type"], "kwargs": kwargs, "severity": entry.get("severity", "critical"), "meta": meta}
+
+
 def _json(path: Path) -> Any:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        found = json.loads(_text(path), parse_constant=_refuse_constant)
         json.dumps(found, ensure_ascii=False).encode()  # half a surrogate pair can be read, but not be written again
-    except FileNotFoundError:
-        raise problem(str(path), "no such file") from None
     except json.JSONDecodeError as error:
         raise problem(str(path), f"line {error.lineno}, column {error.colno}: is not JSON: {error.msg}") from None
     except RecursionError:
         raise problem(str(path), "cannot be read: it is nested too deeply") from None
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise problem(str(path), f"cannot be read: {error}") from None
     return found
+
+
+def _yaml(path: Path) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(_text(path))
+    except (yaml.YAMLError, ValueError) as error:  # an impossible date is a ValueError to PyYAML
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        reason = getattr(error, "problem", None) or " ".join(str(error).split())
+        raise problem(str(path), f"{where}is not YAML: {reason}") from None
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise problem(str(path), "no such file") from None
+    except (OSError, ValueError) as error:
+        raise problem(str(path), f"cannot be read: {error}") from None
 
 
 def _refuse_constant(name: str) -> None:
@@ -87,32 +115,3 @@ def _shape_problems(entry: Mapping[str, Any], where: str) -> list[Problem]:
         message = f"must be one of {', '.join(severities)}, got {entry['severity']!r}"
         problems.append(Problem(path=f"{where}.severity", message=message))
     return problems
-
-
-def _argument_problems(entry: Mapping[str, Any], where: str) -> list[Problem]:
-    """What Great Expectations itself says when it builds the expectation."""
-    from assay.gates.contract.adapter import silence
-    from assay.gates.contract.dialect import great_expectations
-
-    great_expectations()
-    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-    from great_expectations.expectations.registry import list_registered_expectation_implementations
-
-    known = list_registered_expectation_implementations()
-    if entry["type"] not in known:
-        mend = did_you_mean(entry["type"], known)
-        mend = mend if mend.startswith("did") else "see the Great Expectations gallery"
-        return [Problem(path=f"{where}.type", message=f'unknown expectation "{entry["type"]}"', mend=mend)]
-    try:
-        with silence():
-            ExpectationConfiguration(type=entry["type"], kwargs=dict(entry.get("kwargs") or {})).to_domain_obj()
-    except Exception as error:  # pydantic v1's errors, and whatever validators of single expectations raise
-        details = error.errors() if hasattr(error, "errors") else [{"loc": (), "msg": str(error)}]
-        return [
-            Problem(
-                path=".".join([where, "kwargs", *(str(step) for step in detail["loc"] if step != "__root__")]),
-                message=" ".join(str(detail["msg"]).split()),
-            )
-            for detail in details
-        ]
-    return []
