@@ -47,7 +47,12 @@ class Settings:
     gateway_url: str
     gateway_token: str = field(repr=False)
     anchors_file: Path | None = None
-    sources: tuple[str, ...] = ()
+    sources: str = ""
+
+    @property
+    def source_roots(self) -> list[str]:
+        """What `sources` lists, one by one."""
+        return [each.strip() for each in self.sources.split(",") if each.strip()]
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -63,7 +68,7 @@ class Settings:
             gateway_url=os.environ.get("ASSAY_GATEWAY_URL", "http://127.0.0.1:8010").rstrip("/"),
             gateway_token=os.environ.get("ASSAY_GATEWAY_TOKEN", ""),
             anchors_file=Path(shipped) if (shipped := os.environ.get("ASSAY_ANCHORS_FILE")) else None,
-            sources=tuple(filter(None, map(str.strip, os.environ.get("ASSAY_SOURCES", "").split(",")))),
+            sources=os.environ.get("ASSAY_SOURCES", ""),
         )
 
 

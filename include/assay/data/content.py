@@ -91,7 +91,7 @@ def files_digest(paths: Sequence[Path], read: Callable[[int], None] = lambda _: 
     """
     import pyarrow.parquet as pq
 
-    files = [pq.ParquetFile(path) for path in paths]
+    files = [pq.ParquetFile(path, pre_buffer=False) for path in paths]  # it would keep all that it read before
     schema = schema_of(canonical_table(files[0].schema_arrow.empty_table(), str(paths[0])))
     return _digest(schema, sum(file.metadata.num_rows for file in files), _pieces(files, paths, read))
 

@@ -76,7 +76,7 @@ class Rows(Protocol):
         """
 
 
-def open_rows(files: Sequence[Path], *, memory: str = "1GB") -> AbstractContextManager[Rows]:
+def open_rows(files: Sequence[Path], *, memory: str = "256MB") -> AbstractContextManager[Rows]:
     """Ask about the rows of Parquet files with the same columns.
 
     Parameters

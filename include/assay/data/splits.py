@@ -44,25 +44,37 @@ def holdout_mask(keys: Any, share: float) -> NDArray[np.bool_]:
     """
     if not 0 < share < 1:
         raise ValueError(f"share must be between 0 and 1, got {share}")
-    uniform = (_hashes(keys) >> np.uint64(11)).astype(np.float64) * 2.0**-53
-    return np.asarray(uniform < share, dtype=np.bool_)
+    return np.asarray(uniform(hashes(keys)) < share, dtype=np.bool_)
 
 
-def _hashes(keys: Any) -> NDArray[np.uint64]:
+def uniform(hashed: NDArray[np.uint64]) -> NDArray[np.float64]:
+    """Hashes as numbers in [0, 1)."""
+    return (hashed >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def hashes(keys: Any) -> NDArray[np.uint64]:
+    """A hash of each value, of shape (n,), the same in every release.
+
+    Raises
+    ------
+    ValueError
+        When a value is null.
+    """
     import pyarrow as pa
 
     column = keys if isinstance(keys, (pa.Array, pa.ChunkedArray)) else pa.array(keys)
     if column.null_count:
         raise ValueError("a key is null")
     if pa.types.is_integer(column.type):
-        return _mixed(column.to_numpy(zero_copy_only=False).astype(np.uint64))
+        return mixed(column.to_numpy(zero_copy_only=False).astype(np.uint64))
     from pandas.util import hash_array
 
     texts = column.cast(pa.string()).to_numpy(zero_copy_only=False)
     return np.asarray(hash_array(texts, hash_key=_PANDAS_HASH_KEY, categorize=False), dtype=np.uint64)
 
 
-def _mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+def mixed(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Every bit of each number in every bit of its result."""
     state = state + _GAMMA
     state = (state ^ (state >> np.uint64(30))) * _MIX_1
     state = (state ^ (state >> np.uint64(27))) * _MIX_2

@@ -172,7 +172,7 @@ class Parts:
         import pyarrow.parquet as pq
 
         draft = path.with_suffix(".draft")
-        file = pq.ParquetFile(path)
+        file = pq.ParquetFile(path, pre_buffer=False)
         with file, pq.ParquetWriter(draft, schema) as writer:
             for group in range(file.num_row_groups):
                 for batch in file.read_row_group(group).to_batches():

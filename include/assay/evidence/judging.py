@@ -67,11 +67,27 @@ class Case:
         return self.snapshot.table(self.policy.data.columns)
 
     @cached_property
-    def held_out(self) -> "NDArray[np.bool_]":
-        """Which of `rows` training has not seen."""
-        from assay.data.splits import holdout_mask
+    def sides(self) -> "NDArray[np.uint8]":
+        """Whether each of `rows` is for training, validation or test."""
+        from assay.data.dealing import deal
 
-        return holdout_mask(self.rows[self.policy.data.key], self.policy.data.holdout)
+        return deal(self.rows, self.policy.data).sides
+
+    @property
+    def held_out(self) -> "NDArray[np.bool_]":
+        """Which of `rows` the gates test on."""
+        from assay.data.dealing import TEST
+
+        tested: NDArray[np.bool_] = self.sides == TEST
+        return tested
+
+    @property
+    def trained_on(self) -> "NDArray[np.bool_]":
+        """Which of `rows` training sees: neither those for test nor those for validation."""
+        from assay.data.dealing import TRAIN
+
+        seen: NDArray[np.bool_] = self.sides == TRAIN
+        return seen
 
     def holdout(self, *, also: Iterable[str] = ()) -> tuple["pa.Table", "NDArray[np.bool_]"]:
         """The held-out rows, and which of them are positive.
@@ -161,7 +177,7 @@ def train(case: Case, module: Path) -> Trained:
 
     policy, data = case.policy, case.policy.data
     types = kinds(case.rows.schema, data.features)
-    seen, unseen = case.rows.filter(~case.held_out), case.rows.filter(case.held_out)
+    seen, unseen = case.rows.filter(case.trained_on), case.rows.filter(case.held_out)
     if not (seen.num_rows and unseen.num_rows):
         raise problem("data.holdout", f"holds out {unseen.num_rows} of {case.rows.num_rows} rows", "give more rows")
     classes = _classes(case)

@@ -177,7 +177,7 @@ def _take_snapshot(run: Run) -> "Snapshot":
             data=policy.data,
             model=policy.model,
             root=root,
-            sources=run.settings.sources,
+            sources=run.settings.source_roots,
         )
     return open_snapshot(root=root, model=policy.model, snapshot_id=wanted)
 

@@ -57,7 +57,7 @@ def _open_parquet(places: list[Place], name: str, partitions: "_Partitions", _: 
     schemas, rows = [], 0
     for place in places:
         with readable(_called(place, places, name), "Parquet"), place.seekable() as stream:
-            file = pq.ParquetFile(stream)
+            file = pq.ParquetFile(stream, pre_buffer=False)
             schemas.append(file.schema_arrow)
             rows += file.metadata.num_rows
     names = schemas[0].names
@@ -66,7 +66,7 @@ def _open_parquet(places: list[Place], name: str, partitions: "_Partitions", _: 
     def batches() -> "Iterator[pa.RecordBatch]":
         for place, values in zip(places, partitions, strict=True):
             with readable(_called(place, places, name), "Parquet"), place.seekable() as stream:
-                file = pq.ParquetFile(stream)
+                file = pq.ParquetFile(stream, pre_buffer=False)
                 for batch in file.iter_batches(batch_size=batch_rows(len(names))):
                     yield _with(batch.select(names), values)
 

@@ -58,7 +58,7 @@ def background_of(case: "Case", effort: Effort) -> Columns:
     """A seeded sample of the rows that training has seen, as model inputs."""
     from assay.data.features import model_inputs
 
-    seen = np.flatnonzero(~case.held_out)
+    seen = np.flatnonzero(case.trained_on)
     chosen = _sample(np.random.default_rng([case.seed, 1]), seen, effort.background)
     return model_inputs(case.rows.take(chosen), case.candidate.inputs)
 
