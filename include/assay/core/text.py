@@ -60,7 +60,8 @@ def _row(check: Check) -> tuple[str, ...]:
             _estimate(check),
             _limit(check.limit),
             support,
-            check.reason.removeprefix(_estimate(check)),  # its own column says it already
+            # its own column says it already; without an interval it could be the beginning of another number
+            check.reason if check.interval is None else check.reason.removeprefix(_estimate(check)),
         )
     )
 

@@ -82,11 +82,17 @@ def _refused(kind: str, kwargs: Mapping[str, Any], where: str) -> list[Problem]:
             ExpectationConfiguration(type=kind, kwargs=dict(kwargs)).to_domain_obj()
     except Exception as error:  # pydantic v1's errors, and whatever validators of single expectations raise
         details = error.errors() if hasattr(error, "errors") else [{"loc": (), "msg": str(error)}]
+        said: dict[str, list[str]] = {}
+        for detail in details:  # one for each type that an argument may have
+            path = ".".join([where, *(str(step) for step in detail["loc"] if step != "__root__")])
+            said.setdefault(path, []).append(" ".join(str(detail["msg"]).split()))
         return [
-            Problem(
-                path=".".join([where, *(str(step) for step in detail["loc"] if step != "__root__")]),
-                message=" ".join(str(detail["msg"]).split()),
-            )
-            for detail in details
+            Problem(path=path, message=", or ".join(dict.fromkeys(messages)) + _given(kwargs, path))
+            for path, messages in said.items()
         ]
     return []
+
+
+def _given(kwargs: Mapping[str, Any], path: str) -> str:
+    name = path.rpartition(".")[2]
+    return f", got {kwargs[name]!r}" if name in kwargs else ""

@@ -1,5 +1,6 @@
 """Rows of CSV and Parquet files as one table of a scratch DuckDB database."""
 
+import csv
 import glob
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,7 +37,7 @@ def mount(database: Path, files: Sequence[Path]) -> tuple[list[str], int]:
     except (duckdb.IOException, duckdb.TransactionException, duckdb.OutOfMemoryException) as error:
         raise UnavailableError(f"the contract's scratch database failed: {str(error).splitlines()[0]}") from error
     except duckdb.Error as error:
-        message = f"cannot be read: {_why(error)}"
+        message = f"cannot be read: {_broken_quote(files) or _why(error)}"
         raise UserError(subject, [Problem(path=subject, message=message)]) from None
     return columns, rows
 
@@ -68,7 +69,9 @@ def _source(files: Sequence[Path]) -> str:
     if files[0].suffix.lower() == ".parquet":
         return f"VIEW {TABLE} AS SELECT * FROM read_parquet([{names}])"
     nulls = ", ".join(quoted(spelling) for spelling in _NULLS)
-    options = f"header=true, sample_size=-1, nullstr=[{nulls}], allow_quoted_nulls=false"
+    # guessing the quotes would read a quote that is never closed as a part of its value
+    form = """header=true, sample_size=-1, delim=',', quote='"', escape='"'"""
+    options = f"{form}, nullstr=[{nulls}], allow_quoted_nulls=false"
     return f"TABLE {TABLE} AS SELECT * FROM read_csv([{names}], {options})"
 
 
@@ -77,6 +80,20 @@ def _why(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines()]
     told = [line for line in lines[:4] if line and not line.startswith(("Possible", "*"))]
     return " ".join(told)[:300] or "unknown reason"
+
+
+def _broken_quote(files: Sequence[Path]) -> str:
+    """Where a quote of a CSV file is not closed as it should be; DuckDB only says that it cannot make sense of it."""
+    for file in files:
+        if file.suffix.lower() == ".csv":
+            with file.open(newline="", encoding="utf-8", errors="replace") as stream:
+                rows, begins = csv.reader(stream, strict=True), 1
+                try:
+                    for _ in rows:
+                        begins = rows.line_num + 1
+                except csv.Error:
+                    return f"the row that begins in line {begins} of {file.name} has a broken quote"
+    return ""
 
 
 def _check(files: Sequence[Path], subject: str) -> None:
