@@ -181,7 +181,8 @@ def _joined(groups: NDArray[np.uint64], alike: NDArray[np.uint64]) -> NDArray[np
     _, part = connected_components(edges, directed=False)
     least = np.full(size, np.iinfo(np.uint64).max, dtype=np.uint64)
     np.minimum.at(least, part[group], groups)
-    return least[part[group]]
+    found: NDArray[np.uint64] = least[part[group]]
+    return found
 
 
 def _microseconds(column: Any) -> NDArray[np.int64]:
