@@ -6,6 +6,7 @@ from assay.cli.anchors import app as anchors
 from assay.cli.audit import audit
 from assay.cli.card import card
 from assay.cli.catalogue import catalogue, delete, retire
+from assay.cli.contract import app as contract
 from assay.cli.demo import demo
 from assay.cli.dossier import app as dossier
 from assay.cli.errors import explained
@@ -18,6 +19,7 @@ from assay.cli.policy import app as policy
 from assay.cli.rollback import rollback
 from assay.cli.schema import app as schema
 from assay.cli.serve import serve
+from assay.cli.snapshot import app as snapshot
 from assay.cli.stack import app as stack
 from assay.cli.waive import waive
 from assay.core import AssayError
@@ -43,11 +45,13 @@ app.command()(delete)
 app.command()(explain)
 app.command()(card)
 app.add_typer(anchors, name="anchors")
+app.add_typer(contract, name="contract")
 app.add_typer(dossier, name="dossier")
 app.add_typer(gate, name="gate")
 app.add_typer(keys, name="keys")
 app.add_typer(policy, name="policy")
 app.add_typer(schema, name="schema")
+app.add_typer(snapshot, name="snapshot")
 
 
 def main() -> None:

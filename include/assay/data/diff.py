@@ -1,7 +1,7 @@
 """What changed between two snapshots: columns, rows, and how far each column has moved."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -140,11 +140,11 @@ def compare(
         fine = cells[name]
         test = chi_squared if kind == "category" else kolmogorov_smirnov
         coarse = fine if kind == "category" else _coarse(fine)
-        effect, p_value = test(*fine)
+        effect, p_value = test(fine[0], fine[1])
         found.append(
             Movement(
-                column=name, kind=kind, psi=psi(*coarse), interval=psi_interval(*coarse, confidence),
-                effect=effect, p_value=p_value, appeared=appeared,
+                column=name, kind=kind, effect=effect, p_value=p_value, appeared=appeared,
+                psi=psi(coarse[0], coarse[1]), interval=psi_interval(coarse[0], coarse[1], confidence),
                 missing=(old[name].nulls / before.count, new[name].nulls / after.count),
             )
         )  # fmt: skip
@@ -152,9 +152,9 @@ def compare(
 
 
 def _ranked(found: list[Movement]) -> list[Movement]:
-    from dataclasses import replace
-
-    corrected = holm([each.p_value for each in found]) if found else []
+    if not found:
+        return []
+    corrected = holm([each.p_value for each in found])
     told = [replace(each, p_value=float(p)) for each, p in zip(found, corrected, strict=True)]
     return sorted(told, key=lambda each: (-each.psi, each.column))
 
@@ -178,11 +178,10 @@ def _numbers(
     """For each column the counts of both sides up to the older one's hundredths, and without a value."""
     edges = {name: sorted(set(values)) or [0.0] for name, values in before.quantiles(columns, _SHARES).items()}
     sides = [rows.histograms(edges) if edges else {} for rows in (before, after)]
+    missing = [[each[name].nulls for each in (old, new)] for name in columns]
     return {
-        name: np.vstack(
-            [np.append(side[name], nulls[name].nulls) for side, nulls in zip(sides, (old, new), strict=True)]
-        )
-        for name in columns
+        name: np.column_stack([np.vstack([side[name] for side in sides]), nulls])
+        for name, nulls in zip(columns, missing, strict=True)
     }
 
 

@@ -166,13 +166,13 @@ def create_snapshot(
     return _snapshot(folder, manifest)
 
 
-def open_snapshot(*, root: str, model: str, snapshot_id: str) -> Snapshot:
-    """Open a snapshot after checking every one of its files against the manifest.
+def find_snapshot(*, root: str, model: str, snapshot_id: str) -> Snapshot:
+    """Read a snapshot's manifest; its files are not looked at.
 
     Raises
     ------
     UserError
-        When there is no such snapshot, or listing every file that is missing or was changed.
+        When there is no such snapshot, naming the nearest, or its manifest is none.
     """
     folder = _folder(root, model)
     path = _manifest_path(folder, snapshot_id)
@@ -181,16 +181,32 @@ def open_snapshot(*, root: str, model: str, snapshot_id: str) -> Snapshot:
         raise UserError(
             snapshot_id, [Problem(path=root, message="no such snapshot", mend=did_you_mean(snapshot_id, known))]
         )
-    snapshot = _load(folder, path)
+    return _load(folder, path)
+
+
+def open_snapshot(*, root: str, model: str, snapshot_id: str) -> Snapshot:
+    """Open a snapshot after checking every one of its files against the manifest.
+
+    Raises
+    ------
+    UserError
+        As `find_snapshot`, and listing every file that is missing or was changed.
+    """
+    snapshot = find_snapshot(root=root, model=model, snapshot_id=snapshot_id)
+    if problems := changed_files(snapshot):
+        raise UserError(snapshot_id, problems)
+    return snapshot
+
+
+def changed_files(snapshot: Snapshot) -> list[Problem]:
+    """Every file of a snapshot that is missing, or is not what the manifest says."""
     problems = []
     for file, expected in zip(snapshot.files(), snapshot.manifest["files"], strict=True):
         if not file.is_file():
             problems.append(Problem(path=str(file), message="is missing"))
         elif _reaching(f"reading {file}", partial(sha256_file, file)) != expected["sha256"]:
             problems.append(Problem(path=str(file), message="was changed since the snapshot was made"))
-    if problems:
-        raise UserError(snapshot_id, problems)
-    return snapshot
+    return problems
 
 
 def list_snapshots(root: str, model: str) -> list[Snapshot]:
@@ -198,6 +214,11 @@ def list_snapshots(root: str, model: str) -> list[Snapshot]:
     folder = _folder(root, model)
     found = [_load(folder, path) for path in (folder / "manifests").glob("*.json")]
     return sorted(found, key=lambda snapshot: snapshot.manifest["table_version"])
+
+
+def models_with_snapshots(root: str) -> list[str]:
+    """The models that have a snapshot, by name."""
+    return sorted({path.parents[1].name for path in _folder(root, "").glob("*/manifests/*.json")})
 
 
 def manifest_file(root: str, model: str, snapshot_id: str) -> Path:

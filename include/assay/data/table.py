@@ -59,11 +59,23 @@ def _committed(location: Path, snapshot_id: str) -> tuple[int, list[Path]] | Non
         return None
     for entry in DeltaTable(location).history():  # the latest first
         if entry.get(_TAG) == snapshot_id:
-            version = int(entry["version"])
-            actions = DeltaTable(location, version=version).get_add_actions(flatten=True)
-            # the parts of one version are numbered in their names, in the order of the rows
-            return version, [location / name for name in sorted(actions.column("path").to_pylist())]
+            return int(entry["version"]), files_of(location, int(entry["version"]))
     return None
+
+
+def files_of(location: Path, version: int) -> list[Path]:
+    """The files of a version of the table, in the order of the rows.
+
+    Raises
+    ------
+    DeltaError
+        When there is no such version.
+    """
+    from deltalake import DeltaTable
+
+    actions = DeltaTable(location, version=version).get_add_actions(flatten=True)
+    # the parts of one version are numbered in their names, in the order of the rows
+    return [location / name for name in sorted(actions.column("path").to_pylist())]
 
 
 def _holds(paths: Sequence[Path], digest: str) -> bool:
