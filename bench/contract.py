@@ -17,23 +17,9 @@ import duckdb
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS = [
-    "id",
-    "age",
-    "workclass",
-    "fnlwgt",
-    "education",
-    "education_num",
-    "marital_status",
-    "occupation",
-    "sex",
-    "race",
-    "capital_gain",
-    "capital_loss",
-    "hours_per_week",
-    "opened",
-    "closed",
-    "income",
-]
+    "id", "age", "workclass", "fnlwgt", "education", "education_num", "marital_status", "occupation",
+    "sex", "race", "capital_gain", "capital_loss", "hours_per_week", "opened", "closed", "income",
+]  # fmt: skip
 WORKCLASS = ["Private", "State-gov", "Federal-gov", "Local-gov", "Self-emp-inc", "Never-worked"]
 MARITAL = ["Married", "Divorced", "Widowed", "Single"]
 EDUCATION = [f"grade {n}" for n in range(1, 17)]
