@@ -114,25 +114,23 @@ def _batch(names: Sequence[str], rows: Sequence[Any]) -> "pa.RecordBatch":
 def _column(name: str, cells: list[Any]) -> "pa.Array":
     import pyarrow as pa
 
+    kinds = {type(cell) for cell in cells} - {type(None)}
     try:
-        return pa.array(cells)
+        return pa.array(_plain(cells, kinds))
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         pass
-    if plain := _plain(cells):
-        return pa.array(plain)
-    kinds = sorted({type(cell).__name__ for cell in cells if cell is not None})
-    found = f"mixes {' and '.join(kinds)}" if len(kinds) > 1 else f"holds {kinds[0]} that does not fit a column"
+    names = sorted(kind.__name__ for kind in kinds)
+    found = f"mixes {' and '.join(names)}" if len(names) > 1 else f"holds {names[0]} that does not fit a column"
     raise problem(name, found, "CAST it in the query to one type")
 
 
-def _plain(cells: list[Any]) -> list[Any] | None:
-    """Cells of types that Arrow does not know, as some that it does."""
+def _plain(cells: list[Any], kinds: set[type]) -> list[Any]:
+    """The cells, those of types that a snapshot does not know as ones that it does."""
     ways: dict[type, Callable[[Any], Any]] = {UUID: str, memoryview: bytes}
-    kinds = {type(cell) for cell in cells if cell is not None}
     if kinds == {Decimal, int}:
         return [Decimal(cell) if isinstance(cell, int) else cell for cell in cells]
-    way = ways.get(kinds.pop()) if len(kinds) == 1 else None
-    return None if way is None else [None if cell is None else way(cell) for cell in cells]
+    way = ways.get(next(iter(kinds))) if len(kinds) == 1 else None
+    return cells if way is None else [None if cell is None else way(cell) for cell in cells]
 
 
 def _said(error: Any, secret: str | None) -> AssayError:
