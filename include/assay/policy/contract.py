@@ -4,11 +4,12 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from assay.policy.parts import OnInconclusive, Part, Share
+from assay.policy.builtin import BuiltIn
+from assay.policy.parts import OnInconclusive, Share
 
 
-class Contract(Part):
-    """The contract gate.
+class Contract(BuiltIn):
+    """The contract gate: a suite, and the checks that come with the gate.
 
     With `on_bad_rows: quarantine` the rows that a critical expectation does not expect are set aside, and
     the clean rest is judged in their place, as long as they are at most `max_quarantined` of all rows.

@@ -55,7 +55,7 @@ def auc_interval(auc: float, positives: int, negatives: int, confidence: float) 
     Examples
     --------
     >>> [round(x, 3) for x in auc_interval(1.0, 20, 20, 0.95)]
-    [0.898, 1.0]
+    [0.899, 1.0]
     """
     z2, many = normal_quantile(confidence) ** 2, (positives + negatives) / 2 - 1
 

@@ -1,0 +1,130 @@
+"""Label leakage: a single feature that predicts the label better than anything known beforehand could."""
+
+import difflib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.core import Check, Limit, Outcome, judge_interval
+from assay.gates import each_confidence
+from assay.gates.contract.builtin.coding import cells
+from assay.gates.contract.builtin.facts import Values
+from assay.gates.contract.builtin.label import classes, labelled, positive_class
+from assay.gates.contract.builtin.look import Look
+from assay.gates.contract.builtin.reporting import reported
+from assay.policy.builtin import LabelLeakage
+from assay.stats.auc import auc_interval, auc_of_cells
+
+NAME = "label_leakage"
+_CELLS = 64
+_ROWS_EACH = 20
+_AFFIXES = {"is", "has", "the", "label", "target", "y", "x", "flag", "copy", "new", "old", "code", "value", "class"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Association:
+    """How well one feature ranks the label.
+
+    Attributes
+    ----------
+    column
+        Its name.
+    auc
+        Area under the ROC curve of the order that one half of the rows gives its cells, on the other half.
+    positives, negatives
+        Rows of that other half.
+    similarity
+        Of its name and the label's, in [0, 1].
+    """
+
+    column: str
+    auc: float
+    positives: int
+    negatives: int
+    similarity: float
+
+
+def measure(look: Look) -> tuple[Association, ...] | None:
+    """Every feature by itself, in the sampled rows; None where no class is known to be positive."""
+    label, values = look.roles.label, look.facts.sample.get(look.roles.label or "")
+    positive = positive_class(classes(look.table, label), look.roles.positive)
+    if label is None or values is None or positive is None:
+        return None
+    label_of = labelled(values, positive)
+    return tuple(
+        associate(name, look.facts.sample[name], label_of, similarity(name, label))
+        for name in look.features
+        if name in look.facts.sample
+    )
+
+
+def associate(name: str, values: Values, label: NDArray[np.int8], similar: float) -> Association:
+    """Order the feature's cells by the rate in every other row, and see how well that ranks the rest."""
+    coding = cells(values, _CELLS, _ROWS_EACH)
+    codes, learns = coding.of(values), np.arange(len(label)) % 2 == 0
+    counts = [
+        np.bincount(codes[half & (label == side)], minlength=coding.count)
+        for half in (learns, ~learns)
+        for side in (0, 1)
+    ]
+    negative, positive = counts[0], counts[1]
+    base = positive.sum() / max(1, positive.sum() + negative.sum())
+    order = np.argsort((positive + base) / (positive + negative + 1), kind="stable")
+    auc = auc_of_cells(counts[3][order], counts[2][order])
+    return Association(
+        column=name, auc=auc, positives=int(counts[3].sum()), negatives=int(counts[2].sum()), similarity=similar
+    )
+
+
+def similarity(name: str, label: str) -> float:
+    """How much a feature's name resembles the label's, once the usual additions are taken off both.
+
+    Examples
+    --------
+    >>> similarity("is_income_2", "income"), round(similarity("age", "income"), 2)
+    (1.0, 0.22)
+    """
+    return difflib.SequenceMatcher(None, _core(name), _core(label)).ratio()
+
+
+def _core(name: str) -> str:
+    words = [word for word in re.split(r"[^a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()) if word]
+    return "".join([word for word in words if word not in _AFFIXES] or words)
+
+
+def judge(evidence: Sequence[Association], policy: LabelLeakage, confidence: float) -> list[Check]:
+    """Hold every feature's AUC to the limit; a name like the label's alone is a warning."""
+    level = each_confidence(confidence, len(evidence))
+    ranked = sorted(evidence, key=lambda each: (-each.auc if each.auc == each.auc else 0.0, each.column))
+    return reported([_check(each, policy, level) for each in ranked])
+
+
+def _check(found: Association, policy: LabelLeakage, level: float) -> Check:
+    known = bool(found.positives and found.negatives)
+    interval = auc_interval(found.auc, found.positives, found.negatives, level) if known else None
+    limit = Limit(max=policy.max_auc)
+    outcome, reason = judge_interval(estimate=found.auc if known else None, interval=interval, limit=limit)
+    if not known:
+        reason = "there are no rows of both classes to rank"
+    elif outcome is Outcome.FAIL:
+        reason = (f"alone it ranks the label with an AUC of {reason}: it may be made from the label, or known only "
+                  "after it. Leave it out of the features, or take its value from before the outcome")  # fmt: skip
+    if outcome is Outcome.PASS and found.similarity > policy.max_name_similarity:
+        return _named(found, policy)
+    return Check(
+        name=NAME, metric="auc", compare="level", attribute=found.column, estimate=found.auc if known else None,
+        interval=interval, confidence=level, limit=limit, support=found.positives + found.negatives,
+        severity=policy.severity, outcome=outcome, reason=reason,
+    )  # fmt: skip
+
+
+def _named(found: Association, policy: LabelLeakage) -> Check:
+    reason = f"its name is nearly the label's, though alone it ranks the label with an AUC of only {found.auc:.3g}"
+    return Check(
+        name=NAME, metric="name_similarity", compare="level", attribute=found.column, estimate=found.similarity,
+        limit=Limit(max=policy.max_name_similarity), severity="info" if policy.severity == "info" else "warning",
+        outcome=Outcome.FAIL, reason=reason,
+    )  # fmt: skip

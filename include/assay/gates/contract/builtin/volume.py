@@ -1,0 +1,50 @@
+"""Volume: about as many rows as in the snapshots before."""
+
+import statistics
+from dataclasses import dataclass
+
+from assay.core import Check, Limit, Outcome, judge_interval
+from assay.gates.contract.builtin.look import Look
+from assay.policy.builtin import Volume
+
+NAME = "volume"
+_LATEST = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rows:
+    """How many rows there are, and how many the latest snapshots had."""
+
+    rows: int
+    usual: tuple[int, ...]
+
+
+def measure(look: Look) -> Rows | None:
+    """The latest of the history, else the reference; None where there is neither and there are rows."""
+    usual = tuple(past.rows for past in look.history[-_LATEST:])
+    if not usual and look.reference is not None:
+        usual = (look.reference[1].rows,)
+    return Rows(rows=look.facts.rows, usual=usual) if usual or not look.facts.rows else None
+
+
+def judge(evidence: Rows, policy: Volume, confidence: float) -> list[Check]:
+    """Hold the number of rows to the limits, as a multiple of the usual; no rows at all always fail.
+
+    Counts are no estimates, so that `confidence` has no part in it.
+    """
+    limit = Limit(min=policy.min_ratio, max=policy.max_ratio)
+    usual = statistics.median(evidence.usual) if evidence.usual else 0
+    ratio = evidence.rows / usual if usual else None
+    outcome, reason = judge_interval(estimate=ratio, interval=None if ratio is None else (ratio, ratio), limit=limit)
+    if ratio is not None:
+        reason = (
+            f"{evidence.rows:,} rows, usually {usual:,.0f}: {reason.replace(f' [{ratio:.4g}, {ratio:.4g}]', ' times')}"
+        )
+    if not evidence.rows:
+        outcome, reason = Outcome.FAIL, "there are no rows at all"
+    return [
+        Check(
+            name=NAME, metric="rows", compare="ratio", estimate=ratio, limit=limit, support=evidence.rows,
+            severity=policy.severity, outcome=outcome, reason=reason,
+        )
+    ]  # fmt: skip
