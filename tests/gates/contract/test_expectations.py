@@ -8,6 +8,7 @@ from assay.core import Outcome
 from assay.gates.contract import judge, measure
 from assay.gates.contract.adapter import frame_batch, validate
 from assay.gates.contract.dialect import great_expectations
+from assay.policy.contract import Contract
 
 IN_PANDAS = {
     "expect_column_values_to_be_dateutil_parseable",
@@ -148,3 +149,25 @@ def test_what_neither_engine_can_evaluate_is_an_error(data):
     suite = {"expectations": [entry("expect_column_values_to_match_json_schema", {"column": "n", "json_schema": {}})]}
     (check,) = judge(measure(files=[data], suite=suite)).checks
     assert check.outcome is Outcome.ERROR
+
+
+def test_what_is_raised_instead_of_returned_is_an_error_too(data):
+    parameter = entry("expect_column_max_to_be_between", {"column": "n", "max_value": {"$PARAMETER": "most"}})
+    fine = entry("expect_column_max_to_be_between", {"column": "n", "max_value": 10})
+    checks = judge(measure(files=[data], suite={"expectations": [parameter, fine]})).checks
+    assert [check.outcome for check in checks] == [Outcome.ERROR, Outcome.PASS]
+    assert "most" in checks[0].reason
+
+
+@pytest.mark.parametrize("name", ["a b", 'say "x"', "50%", "{n}", ":n", "Select", "Ünïcode", "data", "key"])
+def test_columns_of_any_name_are_found(tmp_path, name):
+    rows = pd.DataFrame({f"{name} id": range(30), name: [*range(29), 999]})
+    rows.to_parquet(tmp_path / "t.parquet")
+    kinds = [
+        entry("expect_column_values_to_be_between", {"column": name, "min_value": 0, "max_value": 100}),
+        entry("expect_column_values_to_match_regex", {"column": name, "regex": r"^\d{1,2}$"}),
+    ]
+    suite, hold = {"expectations": kinds}, Contract(on_bad_rows="quarantine", max_quarantined=0.1)
+    evidence = measure(files=[tmp_path / "t.parquet"], suite=suite, policy=hold, key=f"{name} id")
+    assert [finding.examples for finding in evidence.findings] == [({f"{name} id": "29", name: "999"},)] * 2
+    assert judge(evidence, hold).outcome is Outcome.PASS

@@ -20,10 +20,10 @@ def evaluate(
     """What every expectation finds, and the offending rows of the failed critical ones by position."""
     missing = {position: absent(entry, batch.columns) for position, entry in enumerate(entries)}
     present = {position: entry for position, entry in enumerate(entries) if not missing[position]}
-    results = validate(batch.gx_batch, present, _COUNTS)
+    results = _validated(batch, present)
     # one query evaluates many expectations, so one that cannot run takes others with it: ask again, singly
     for position in [each for each in present if each not in results or error_of(results[each])]:
-        results |= validate(batch.gx_batch, {position: entries[position]}, _COUNTS)
+        results |= _validated(batch, {position: entries[position]})
     findings, bad = [], {}
     for position, entry in enumerate(entries):
         if position in present:
@@ -36,13 +36,31 @@ def evaluate(
     return tuple(told_apart(findings)), bad
 
 
+def _validated(batch: Batch, entries: Mapping[int, Entry]) -> dict[int, dict[str, Any]]:
+    try:
+        return validate(batch.gx_batch, entries, _COUNTS)
+    except Exception as error:  # most of what goes wrong it returns; a parameter that is not given, say, it raises
+        raised = {"raised_exception": True, "exception_message": str(error)}
+        return {position: {"exception_info": raised} for position in entries}
+
+
+def _rows(batch: Batch, entry: Entry, key: str | None) -> Offending | None:
+    try:
+        return offending(batch, entry, key)
+    except Exception:  # that rows do not meet it is known: not being able to say which must not keep it from being said
+        return None
+
+
 def _evaluated(
     batch: Batch, position: int, entry: Entry, result: dict[str, Any] | None, key: str | None
 ) -> tuple[Finding, Offending | None]:
     error = "no result came back" if result is None else error_of(result)
     rows, refused = None, None
     if result is None or error:
-        result, rows = fallback.evaluate(batch, position, entry, key)
+        try:
+            result, rows = fallback.evaluate(batch, position, entry, key)
+        except Exception as other:  # as above
+            return unevaluated(entry, f"{error}; nor in pandas: {other}"), None
         if error_of(result):  # what SQL had to say is nearer to the data
             return unevaluated(entry, error), None
         refused = error
@@ -50,7 +68,7 @@ def _evaluated(
     if result["success"] or empty:
         return finding_of(entry, batch.rows, result, fallback=refused, empty=empty), None
     if refused is None:
-        rows = offending(batch, entry, key)
+        rows = _rows(batch, entry, key)
         if rows is None:
             result = validate(batch.gx_batch, {position: entry}, _VALUES)[position]
     examples = () if rows is None else rows.examples(batch, key)

@@ -59,7 +59,8 @@ def _limits(database: Path) -> list[str]:
     return [
         f"SET memory_limit='{_MEMORY}'",
         f"SET temp_directory={quoted(str(database.parent / 'spill'))}",
-        "SET enable_progress_bar=false",  # standard output may be a verdict's
+        "SET enable_progress_bar=true",  # without it DuckDB does not know how far it is
+        "SET enable_progress_bar_print=false",  # standard output may be a verdict's
     ]
 
 

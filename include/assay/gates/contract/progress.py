@@ -27,9 +27,9 @@ def watched(batch: Batch, report: Report | None, doing: str) -> Iterator[None]:
 
     def tell() -> None:
         while not done.wait(_EVERY):
-            share = max(0.0, connection.query_progress())
-            seconds = time.monotonic() - start
-            report(f"{doing}: {seconds:.0f} s, query {queries[0]}, {share:.0f} % of it")
+            share = connection.query_progress()  # of some queries DuckDB does not know it
+            told = f", {share:.0f} % of it" if share > 0 else ""
+            report(f"{doing}: {time.monotonic() - start:.0f} s, query {queries[0]}{told}")
 
     teller = threading.Thread(target=tell, daemon=True)
     engine.execute_query = counted
