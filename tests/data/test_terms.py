@@ -1,0 +1,127 @@
+import hashlib
+import hmac
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from assay.core import UserError
+from assay.data.snapshots import create_snapshot
+from assay.data.terms import pseudonyms
+from assay.policy import Consent, Data, Pseudonymize
+
+KEY = "a key that nobody else has"
+ROWS = pa.table(
+    {
+        "id": [1, 2, 3, 4, 5],
+        "y": ["yes", "no", "yes", "no", "yes"],
+        "a": [1, 2, 3, 4, 5],
+        "mail": ["ann@x.org", None, "bob@x.org", "ann@x.org", "eve@x.org"],
+        "agreed": ["y", "y", "n", "y", None],
+        "phone": ["1", "2", "3", "4", "5"],
+    }
+)
+
+
+def take(tmp_path, rows=ROWS, **more):
+    pq.write_table(rows, tmp_path / "t.parquet")
+    plain = {"source": "t.parquet", "key": "id", "label": "y", "positive": "yes", "features": ["a"], "sensitive": ["a"]}
+    data = Data(**plain, **more)
+    return create_snapshot(source=data.source, base=tmp_path, data=data, model="m", root=str(tmp_path / "root"))
+
+
+def everything_below(folder):
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_what_is_dropped_is_nowhere(tmp_path):
+    taken = take(tmp_path, drop=["mail", "phone"])
+    assert taken.table().column_names == ["id", "y", "a", "agreed"]
+    assert taken.manifest["dropped"] == ["mail", "phone"]
+    assert b"@x.org" not in everything_below(tmp_path / "root")
+
+
+def test_only_rows_with_consent_enter_and_the_others_are_counted(tmp_path):
+    taken = take(tmp_path, consent=Consent(column="agreed", value="y"), drop=["agreed"])
+    assert taken.table()["id"].to_pylist() == [1, 2, 4]
+    assert taken.manifest["consent"] == {"column": "agreed", "value": "y", "rows_read": 5, "rows_without": 2}
+    stored = everything_below(tmp_path / "root")
+    assert b"bob@x.org" not in stored
+    assert b"eve@x.org" not in stored
+
+
+@pytest.mark.parametrize(("cells", "value"), [([1, 0, None, 1, 1], 1), ([True, False, None, True, True], True)])
+def test_consent_may_be_a_number_or_a_truth(tmp_path, cells, value):
+    rows = ROWS.set_column(4, "agreed", pa.array(cells))
+    assert take(tmp_path, rows, consent=Consent(column="agreed", value=value)).table()["id"].to_pylist() == [1, 4, 5]
+
+
+def test_nobodys_consent_is_told(tmp_path):
+    with pytest.raises(UserError, match='no row has the consent "Y" in agreed; 5 were read'):
+        take(tmp_path, consent=Consent(column="agreed", value="Y"))
+    assert not (tmp_path / "root").exists()
+
+
+def test_a_pseudonym_is_the_keyed_hash_of_the_text(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSAY_PSEUDONYM_KEY", KEY)
+    taken = take(tmp_path, pseudonymize=["mail", "id"])
+
+    def hashed(text):
+        return hmac.new(KEY.encode(), text.encode(), hashlib.sha256).hexdigest()
+
+    mails = ROWS["mail"].to_pylist()
+    assert taken.table()["mail"].to_pylist() == [mail and hashed(mail) for mail in mails]
+    assert taken.table()["id"].to_pylist() == [hashed(str(i)) for i in range(1, 6)]
+    stored = everything_below(tmp_path / "root")
+    assert b"@x.org" not in stored
+    assert KEY.encode() not in stored
+
+
+def test_the_same_key_gives_the_same_snapshot_and_another_key_is_told(tmp_path, monkeypatch):
+    monkeypatch.setenv("MY_KEY", KEY)
+    terms = {"pseudonymize": Pseudonymize(columns=["mail"], key_env="MY_KEY")}
+    first = take(tmp_path, **terms)
+    assert take(tmp_path, **terms) == first
+    monkeypatch.setenv("MY_KEY", "another")
+    second = take(tmp_path, **terms)
+    assert second.id != first.id
+    checks = {each.manifest["pseudonymized"]["key_check"] for each in (first, second)}
+    assert len(checks) == 2
+
+
+@pytest.mark.parametrize("key", [None, ""])
+def test_without_a_key_nothing_is_read(tmp_path, monkeypatch, key):
+    monkeypatch.delenv("ASSAY_PSEUDONYM_KEY", raising=False)
+    if key is not None:
+        monkeypatch.setenv("ASSAY_PSEUDONYM_KEY", key)
+    with pytest.raises(UserError, match="ASSAY_PSEUDONYM_KEY: the environment holds no key"):
+        take(tmp_path, pseudonymize=["mail"])
+    assert not (tmp_path / "root").exists()
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [["a", None, "a"], [1, None, 1], [True, None, True], [b"\xff", None, b"\xff"]],
+    ids=lambda each: str(each[0]),
+)
+def test_equal_cells_have_equal_pseudonyms_and_null_has_none(cells):
+    one, none, other = pseudonyms(pa.array(cells), b"k").to_pylist()
+    assert none is None
+    assert one == other
+    assert len(one) == 64
+
+
+def test_every_absent_column_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSAY_PSEUDONYM_KEY", KEY)
+    with pytest.raises(UserError) as caught:
+        take(tmp_path, drop=["fone"], pseudonymize=["male"], consent=Consent(column="agrees", value="y"), time="att")
+    assert {each.path for each in caught.value.problems} == {"fone", "male", "agrees", "att"}
+
+
+def test_purpose_and_the_last_day_are_recorded(tmp_path):
+    manifest = take(tmp_path, purpose="credit scoring", keep_days=30).manifest
+    assert manifest["purpose"] == "credit scoring"
+    began, until = manifest["extracted_at"][:10], manifest["keep_until"]
+    assert (date.fromisoformat(until) - date.fromisoformat(began)).days == 30
+    assert len(manifest["code_version"]) == 64
