@@ -44,7 +44,8 @@ class Shift(BuiltInCheck):
     """How far a column may have moved from the champion's snapshot.
 
     `max_psi` bounds the population stability index, `max_missing` the rise of the share of missing
-    values, `max_new` the share of rows with a category that was not there before. `alpha` is the level
+    values, `max_new` the share of rows with a category that was not there before, or a number beyond the
+    least and the greatest. `alpha` is the level
     of the two-sample tests of all columns together.
     """
 

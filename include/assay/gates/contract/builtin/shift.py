@@ -9,7 +9,7 @@ import numpy as np
 from assay.core import Check, Limit, Outcome, judge_interval
 from assay.gates import each_confidence
 from assay.gates.contract.builtin.coding import cells
-from assay.gates.contract.builtin.facts import Facts, Values
+from assay.gates.contract.builtin.facts import Facts, Profile, Values
 from assay.gates.contract.builtin.look import Look
 from assay.gates.contract.builtin.reporting import reported
 from assay.policy.builtin import Shift
@@ -45,9 +45,10 @@ class Movement:
     missing
         Rows without a value and rows, before and after; of all rows.
     new, known
-        Sampled rows with a category that the reference does not have, and sampled rows with a value.
+        Sampled rows with a category that the reference does not have, or a number beyond its least and
+        greatest, and sampled rows with a value.
     appeared
-        A few of those categories, the most frequent first.
+        A few of those categories, the most frequent first, or the numbers' own least and greatest.
     """
 
     column: str
@@ -64,24 +65,25 @@ class Movement:
 
 
 def measure(look: Look) -> tuple[Movement, ...] | None:
-    """Every column of the reference but key and time, which always move, and the label, which has its own check."""
+    """Every column of the reference; of key, time and label only whether they are there."""
     if look.reference is None:
         return None
     then, now, roles = look.reference[1], look.facts, look.roles
-    left_out = {roles.key, roles.time, roles.label}
-    return tuple(_movement(name, then, now) for name in then.columns if name not in left_out)
+    special = {roles.key, roles.time, roles.label}
+    return tuple(_movement(name, then, now, compared=name not in special) for name in then.columns)
 
 
-def _movement(name: str, then: Facts, now: Facts) -> Movement:
+def _movement(name: str, then: Facts, now: Facts, *, compared: bool) -> Movement:
     was, column = then.columns[name], now.columns.get(name)
     found = Movement(column=name, was=was.type, now=None if column is None else column.type)
     if column is None or (column.kind != was.kind and now.profiles[name].present):
         return replace(found, retyped=column is not None)
     present = (then.profiles[name].present, now.profiles[name].present)
     found = replace(found, missing=(then.rows - present[0], then.rows, now.rows - present[1], now.rows))
-    if was.kind == "other" or column.kind != was.kind or not all(present):
+    if not compared or was.kind == "other" or column.kind != was.kind or not all(present):
         return found
-    return _compared(found, then.sample[name], now.sample[name])
+    found = _compared(found, then.sample[name], now.sample[name])
+    return _beyond(found, then.profiles[name], now.sample[name]) if was.kind == "number" else found
 
 
 def _compared(found: Movement, then: Values, now: Values) -> Movement:
@@ -106,6 +108,13 @@ def _with_new(found: Movement, then: Values, now: Values) -> Movement:
     counts, old = np.bincount(now.codes[now.codes >= 0], minlength=len(now.texts)), set(then.texts)
     new = sorted(((int(n), text) for n, text in zip(counts, now.texts, strict=True) if text not in old), reverse=True)
     return replace(found, new=sum(n for n, _ in new), appeared=tuple(text for _, text in new[:_NAMED]))
+
+
+def _beyond(found: Movement, then: Profile, now: Values) -> Movement:
+    numbers = _numbers(now)
+    strange = numbers[(numbers < float(then.low)) | (numbers > float(then.high))]
+    ends = (f"{strange.min():g}", f"{strange.max():g}") if len(strange) else ()
+    return replace(found, new=len(strange), appeared=tuple(dict.fromkeys(ends)))
 
 
 def _numbers(values: Values) -> Any:
@@ -155,7 +164,7 @@ def _checks(found: Movement, policy: Shift, level: float, p_value: float | None)
     if p_value is not None:
         yield _moved(replace(made, metric="psi"), found, policy, p_value)
     if found.appeared:
-        yield _new(replace(made, metric="new_categories"), found, policy)
+        yield _new(replace(made, metric="new_values"), found, policy)
 
 
 def _missing(made: Check, found: Movement, policy: Shift) -> Check:
@@ -193,7 +202,7 @@ def _new(made: Check, found: Movement, policy: Shift) -> Check:
     named = ", ".join(found.appeared)
     return _held(
         made, found.new / found.known, (float(low), float(high)), Limit(max=policy.max_new), found.known,
-        f"values that the reference does not have: {named}",
+        f"values that the reference does not have, such as {named}",
     )  # fmt: skip
 
 
