@@ -8,8 +8,10 @@ from pathlib import Path
 from assay.core import Problem, UnavailableError, UserError
 
 TABLE = "data"
-_MEMORY = "384MB"
-"""What DuckDB may hold before it spills; Great Expectations itself takes 0.27 GB beside it."""
+_MEMORY = 384
+"""What DuckDB may hold before it spills, in MB; Great Expectations itself takes 270 beside it."""
+_PER_COLUMN = 0.2
+"""What it must hold for each column while it makes a table, in MB, however few the rows."""
 # the spellings of a missing value that pyarrow and pandas know too
 _NULLS = ["", "#N/A", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null"]
 
@@ -30,7 +32,7 @@ def mount(database: Path, files: Sequence[Path]) -> tuple[list[str], int]:
     _check(files, subject)
     try:
         with duckdb.connect(str(database)) as connection:
-            for statement in (*_limits(database), f"CREATE {_source(files)}"):
+            for statement in (*_limits(database, files), f"CREATE {_source(files)}"):
                 connection.execute(statement)
             columns = [str(row[0]) for row in connection.execute(f"DESCRIBE {TABLE}").fetchall()]
             rows = int(connection.execute(f"SELECT count(*) FROM {TABLE}").fetchall()[0][0])
@@ -47,7 +49,7 @@ def settings(database: Path, files: Sequence[Path]) -> list[str]:
     # the view names them as patterns
     allowed = ", ".join(quoted(name) for file in files for name in (str(file), glob.escape(str(file))))
     confined = (f"SET allowed_paths=[{allowed}]", "SET enable_external_access=false", "SET lock_configuration=true")
-    return [*_limits(database), *confined]
+    return [*_limits(database, files), *confined]
 
 
 def quoted(text: str) -> str:
@@ -55,13 +57,21 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _limits(database: Path) -> list[str]:
+def _limits(database: Path, files: Sequence[Path]) -> list[str]:
     return [
-        f"SET memory_limit='{_MEMORY}'",
+        f"SET memory_limit='{_MEMORY + int(_PER_COLUMN * _width(files[0]))}MB'",
         f"SET temp_directory={quoted(str(database.parent / 'spill'))}",
         "SET enable_progress_bar=true",  # without it DuckDB does not know how far it is
         "SET enable_progress_bar_print=false",  # standard output may be a verdict's
     ]
+
+
+def _width(file: Path) -> int:
+    """How many columns of a CSV file a table is made of; of Parquet none is made."""
+    if file.suffix.lower() != ".csv":
+        return 0
+    with file.open(encoding="utf-8", errors="replace") as stream:
+        return stream.readline().count(",") + 1
 
 
 def _source(files: Sequence[Path]) -> str:
