@@ -45,6 +45,7 @@ checks = st.builds(
     limit=st.none() | limits,
     support=st.none() | st.integers(0, 10**9),
     severity=st.sampled_from(["critical", "warning", "info"]),
+    examples=st.none() | st.lists(st.dictionaries(words, st.none() | words, max_size=2), max_size=2).map(tuple),
 )
 measured = st.builds(Measured, estimate=st.none() | finite, interval=st.none() | pairs, support=st.integers(0, 10**9))
 measured_groups = st.builds(
@@ -143,3 +144,16 @@ def test_errors_carry_every_problem():
 )
 def test_hints(name, known, hint):
     assert did_you_mean(name, known) == hint
+
+
+@given(verdicts)
+def test_examples_are_absent_where_there_are_none(verdict):
+    for check, written in zip(verdict.checks, verdict.to_dict()["checks"], strict=True):
+        assert ("examples" in written) == (check.examples is not None)
+
+
+def test_a_reason_that_begins_with_a_number_keeps_it():
+    check = Check(name="c", outcome=Outcome.PASS, reason="0 of 3 rows unexpected", estimate=0.0)
+    subject = Subject(model=None, policy_sha256=None, snapshot=None, code_version="c")
+    verdict = bind("g", Judgement(outcome=Outcome.PASS, checks=[check]), subject, Stopwatch())
+    assert "0 of 3 rows unexpected" in verdict_text(verdict)
