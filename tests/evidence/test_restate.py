@@ -101,6 +101,7 @@ NOT_HELD = [
     part("robustness", checks=[drop("noise", 0.5, 0.4, "brier"), drop("unknown_category", 0.1, 0.4)]),
     part("robustness", checks=[*OLD["robustness"]["checks"], drop("missing", 0.1, 0.4)]),
     part("robustness", draws=101),
+    {"contract": {"on_bad_rows": "quarantine", "max_quarantined": 0.1}},
 ]
 
 

@@ -40,10 +40,9 @@ def restate(verdict: Verdict, old: Policy, new: Policy) -> Judgement | None:
     if any(check.name == verdict.gate for check in verdict.checks):  # nothing was measured, it broke
         return None
     before, after = dict(old.gates).get(verdict.gate), dict(new.gates).get(verdict.gate)
-    if before is None or after is None or before == after:
-        return Judgement(outcome=verdict.outcome, checks=verdict.checks, groups=verdict.groups)
-    if isinstance(after, Contract):  # which rows are set aside decides what is measured
-        return None
+    if before is None or after is None or isinstance(after, Contract):
+        same = Judgement(outcome=verdict.outcome, checks=verdict.checks, groups=verdict.groups)
+        return same if before == after else None  # which rows are set aside decides what is measured
     if isinstance(after, Fairness):
         return _fairness(verdict, before, after)
     if (before.confidence, before.draws) != (after.confidence, after.draws):
