@@ -11,6 +11,7 @@ from assay.policy.parts import Column, Columns, Part, Share
 PSEUDONYM_KEY = "ASSAY_PSEUDONYM_KEY"
 """The environment variable that holds the key of pseudonyms where a policy names no other."""
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _USER_INFO = re.compile(r"^[a-z][a-z0-9+.\-]*://[^/?#]*@", re.IGNORECASE)
 _SIGNED = re.compile(r"[?&](sig|signature|token|x-amz-[a-z\-]+|password|pwd)=", re.IGNORECASE)
 
@@ -23,7 +24,16 @@ def _free_of_secrets(address: str) -> str:
 
 
 Address = Annotated[str, Field(min_length=1), AfterValidator(_free_of_secrets)]
-Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,127}$")]
+
+
+def _variable(name: str) -> str:
+    """Never show what is no name: it may be the secret itself, given in the wrong place."""
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError("must be the name of an environment variable, such as WAREHOUSE_URL")
+    return name
+
+
+Variable = Annotated[str, AfterValidator(_variable)]
 
 
 class DeltaSource(Part):

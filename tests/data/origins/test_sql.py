@@ -34,7 +34,8 @@ def filled(request, tmp_path_factory):
     numbers = "WITH RECURSIVE n(id) AS (SELECT 0 UNION ALL SELECT id + 1 FROM n WHERE id < 39999) "
     columns = (
         "SELECT id, CASE WHEN id % 3 > 0 THEN 'yes' ELSE 'no' END AS y, "
-        "CASE WHEN id < 20000 THEN NULL ELSE id / 4.0E0 END AS x, CASE WHEN id % 2 = 0 THEN 'f' ELSE 'm' END AS sex FROM n"
+        "CASE WHEN id < 20000 THEN NULL ELSE id / 4.0E0 END AS x, "
+        "CASE WHEN id % 2 = 0 THEN 'f' ELSE 'm' END AS sex FROM n"
     )
     with engine.begin() as connection:
         connection.execute(text(f"CREATE TABLE people AS {numbers}{columns}"))

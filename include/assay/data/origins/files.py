@@ -1,6 +1,7 @@
 """Parquet and CSV files as a source: one, many, or a folder in partitions."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,7 +123,7 @@ def _same_columns(places: list[Place], name: str, schemas: "list[pa.Schema]") ->
     """Every file must have the columns of the first, in the types that a snapshot keeps."""
     first = _kept_types(schemas[0])
     problems = []
-    if repeated := sorted({column for column in schemas[0].names if schemas[0].names.count(column) > 1}):
+    if repeated := sorted(column for column, times in Counter(schemas[0].names).items() if times > 1):
         raise problem(name, f"names columns twice: {', '.join(repeated)}")
     for place, schema in zip(places[1:], schemas[1:], strict=True):
         types = _kept_types(schema)

@@ -140,13 +140,14 @@ def _expectation(check: Check) -> Sequence[str]:
 
 def _collection(facts: CardFacts) -> list[Item]:
     source, digest = facts.told("snapshot", "source"), facts.told("snapshot", "source_sha256")
+    shown = source if source is None or digest is None else f"{source}, SHA-256 {digest}"  # a database has no digest
     came = facts.event("snapshot")
     return [
         Facts(
             facts=[
                 Fact(
                     name="File that the rows came from",
-                    value=None if source is None else f"{source}, SHA-256 {digest}",
+                    value=shown,
                     source=facts.source(came),
                 ),
                 Fact(name="Taken at", value=None if came is None else words.when(came.at), source=facts.source(came)),
