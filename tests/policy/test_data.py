@@ -49,7 +49,7 @@ def test_credentials_in_a_policy_are_refused(address):
         ("{sqll: SELECT 1, url_env: DB}", {"data.source.sql": "is missing", "data.source.sqll": 'did you mean "sql"'}),
         ("{delta: t, version: '3'}", {"data.source.version": "must be a valid integer"}),
         ("{delta: t, versoin: 3}", {"data.source.versoin": 'did you mean "version"'}),
-        ("{sql: SELECT 1, url_env: 'postgresql://ann:hush-hush@db'}", {"data.source.url_env": "must be the name of an environment variable"}),
+        ("{sql: SELECT 1, url_env: 'db://ann:hush-hush@db'}", {"data.source.url_env": "must be the name of an env"}),
         ("[a.csv]", {"data.source": "must be a path, a URL"}),
     ],
 )
