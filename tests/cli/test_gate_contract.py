@@ -13,11 +13,14 @@ from typer.testing import CliRunner
 from assay.cli.gate import app
 from assay.cli.progress import reporting
 from assay.core import sha256_file
+from assay.policy.builtin import BuiltIn
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schema/verdict.schema.json").read_text())
 AGE = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "age", "min_value": 0, "max_value": 120}}
 NAME = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "name"}}
-HOLD = "gates: {contract: {on_bad_rows: quarantine, max_quarantined: 0.2}}\n"
+# the suite alone: what the built-in checks find in so little data is not looked at here
+ALONE = {name: None for name in BuiltIn.model_fields if name != "confidence"}
+HOLD = {**ALONE, "on_bad_rows": "quarantine", "max_quarantined": 0.2}
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +28,12 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pd.DataFrame({"id": range(10), "age": [30] * 9 + [999], "name": list("abcdefghij")}).to_csv("t.csv", index=False)
     suite(AGE, NAME)
-    Path("policy.yaml").write_text(HOLD)
+    policy(ALONE)
     return tmp_path
+
+
+def policy(part, **more):
+    Path("policy.yaml").write_text(json.dumps({"gates": {"contract": part}, **more}))
 
 
 def suite(*expectations, to="suite.json"):
@@ -34,7 +41,8 @@ def suite(*expectations, to="suite.json"):
 
 
 def run(data="t.csv", contract="suite.json", *more):
-    return CliRunner().invoke(app, ["contract", "--data", data, "--suite", contract, "--json", "out.json", *more])
+    fixed = ["--data", data, "--suite", contract, "--json", "out.json", "--policy", "policy.yaml"]
+    return CliRunner().invoke(app, ["contract", *fixed, *more])
 
 
 def verdict():
@@ -47,8 +55,8 @@ def test_a_failed_expectation_names_rows_and_values():
     result = run("t.csv", "suite.json", "--key", "id")
     assert result.exit_code == 1, result.output
     found = verdict()
-    assert (found["outcome"], found["policy_sha256"]) == ("FAIL", None)
-    between, null = found["checks"]
+    assert (found["outcome"], found["policy_sha256"]) == ("FAIL", sha256_file(Path("policy.yaml")))
+    between, null, *_ = found["checks"]
     assert between["examples"] == [{"id": "9", "age": "999"}]
     assert "examples" not in null
     assert "1 of 10 rows unexpected (0.1 of all)" in " ".join(result.stdout.split())
@@ -56,16 +64,16 @@ def test_a_failed_expectation_names_rows_and_values():
 
 
 def test_bad_rows_are_set_aside_where_the_policy_says_so():
-    result = run("t.csv", "suite.json", "--key", "id", "--policy", "policy.yaml")
+    policy(HOLD)
+    result = run("t.csv", "suite.json", "--key", "id")
     assert result.exit_code == 0, result.output
     found = verdict()
-    assert found["policy_sha256"] == sha256_file(Path("policy.yaml"))
     assert (found["checks"][0]["name"], found["checks"][0]["estimate"]) == ("quarantine", 0.1)
 
 
 def test_the_key_is_the_policys():
     data = "source: t.csv, key: id, label: age, positive: 1, features: [name], sensitive: [name]"
-    Path("policy.yaml").write_text(HOLD + f"data: {{{data}}}\n")
+    Path("policy.yaml").write_text(HOLD.replace("0.2", "0.2, label_leakage: null") + f"data: {{{data}}}\n")
     assert run("t.csv", "suite.json", "--policy", "policy.yaml").exit_code == 0
 
 
@@ -81,8 +89,8 @@ def test_everything_wrong_is_said_in_one_message():
         {"type": "expect_column_max_to_be_between", "kwargs": {"column": "age", "min_value": 2, "max_value": 1}},
         {"type": "expect_column_max_to_be_between", "kwargs": {"column": "age", "max_value": "high"}},
     )
-    Path("policy.yaml").write_text("gates: {contract: {on_bad_rows: quarantine, max_quarantind: 0.1}}")
-    result = run("t.csv", "suite.json", "--key", "idd", "--policy", "policy.yaml")
+    policy({"on_bad_rows": "quarantine", "max_quarantind": 0.1})
+    result = run("t.csv", "suite.json", "--key", "idd")
     assert result.exit_code == 2
     for said in (
         'did you mean "expect_column_values_to_be_unique"?',
@@ -97,7 +105,8 @@ def test_everything_wrong_is_said_in_one_message():
 
 
 def test_quarantine_without_a_key_is_refused():
-    result = run("t.csv", "suite.json", "--policy", "policy.yaml")
+    policy(HOLD)
+    result = run()
     assert result.exit_code == 2
     assert "name the column with --key" in result.stderr
 
@@ -123,9 +132,9 @@ def test_a_broken_csv_is_said_in_one_message(content, said):
 @pytest.mark.parametrize(
     ("content", "exit_code", "outcomes"),
     [
-        ("id,age,name\n", 3, ["INCONCLUSIVE", "INCONCLUSIVE"]),
+        ("id,age,name\n", 1, ["INCONCLUSIVE", "INCONCLUSIVE"]),
         ("id,age,name\n1,5,a\n", 0, ["PASS", "PASS"]),
-        ("id,age,name\n1,,a\n2,,b\n", 3, ["INCONCLUSIVE", "PASS"]),
+        ("id,age,name\n1,,a\n2,,b\n", 1, ["INCONCLUSIVE", "PASS"]),
         ("id,age,name\n1,5,a\n2,old,b\n", 4, ["ERROR", "PASS"]),
         ("id,years,name\n1,5,a\n", 4, ["ERROR", "PASS"]),
     ],
@@ -134,7 +143,7 @@ def test_nothing_or_the_wrong_thing_to_look_at_never_passes(content, exit_code, 
     Path("odd.csv").write_text(content)
     result = run("odd.csv")
     assert result.exit_code == exit_code, result.output
-    assert [check["outcome"] for check in verdict()["checks"]] == outcomes
+    assert [check["outcome"] for check in verdict()["checks"]][:2] == outcomes
     assert result.stderr == ""
 
 
@@ -143,7 +152,7 @@ def test_columns_without_a_type_and_thousands_of_columns_are_looked_at():
     pq.write_table(pa.table(columns), "wide.parquet")
     suite(NAME, {"type": "expect_table_column_count_to_equal", "kwargs": {"value": 2002}}, AGE)
     result = run("wide.parquet")
-    assert [check["outcome"] for check in verdict()["checks"]] == ["PASS", "PASS", "INCONCLUSIVE"], result.output
+    assert [check["outcome"] for check in verdict()["checks"]][:3] == ["PASS", "PASS", "INCONCLUSIVE"], result.output
 
 
 def test_progress_is_shown_to_whoever_watches(capsys, monkeypatch):

@@ -35,8 +35,9 @@ class SplitOverlap(BuiltInCheck):
 
 
 class DuplicateRows(BuiltInCheck):
-    """Rows that are the same as another in every column but the key."""
+    """Rows that are the same as another in every column but the key: in narrow data also by chance."""
 
+    severity: Severity = "warning"
     max_share: Portion = 0.01
 
 
@@ -95,6 +96,7 @@ class GroupSupport(BuiltInCheck):
 class Constant(BuiltInCheck):
     """Columns in which one value takes up more than `max_share` of the rows that have one."""
 
+    severity: Severity = "warning"
     max_share: Portion = 0.9999
 
 
@@ -107,6 +109,7 @@ class AllNull(BuiltInCheck):
 class DuplicateColumn(BuiltInCheck):
     """Columns that hold what another one holds, in more than `max_share` of the rows."""
 
+    severity: Severity = "warning"
     max_share: Portion = 0.9999
 
 

@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.cli.errors import explained
+from assay.cli.gate.beyond import self_test
 from assay.cli.gate.common import Data, Target, end
 
 if TYPE_CHECKING:
     from assay.cli.inputs import Mistakes
+    from assay.policy import Data as DataPart
     from assay.policy.contract import Contract
+    from assay.policy.fairness import Fairness
 
 PolicyFile = Annotated[
     Path | None,
     typer.Option(
         "--policy",
-        help="Policy file: what is done with bad rows, and the key; one that holds nothing but `gates:` will do.",
+        help="Policy file: limits, what is done with bad rows, and with `data:` what the columns are for; one that "
+        "holds nothing but `gates:` will do.",
         show_default=False,
     ),
 ]
@@ -24,22 +28,45 @@ Key = Annotated[
     str | None,
     typer.Option(help="Column that names a row, for the rows that are shown; else the policy's.", show_default=False),
 ]
+Suite = Annotated[
+    Path | None,
+    typer.Option(
+        help="Data contract: a Great Expectations suite in JSON or YAML; without it, the built-in checks alone.",
+        show_default=False,
+    ),
+]
+Reference = Annotated[
+    Path | None,
+    typer.Option(help="CSV or Parquet file to compare with: what the champion was made from.", show_default=False),
+]
+SelfTest = Annotated[
+    bool,
+    typer.Option(
+        "--self-test",
+        is_eager=True,
+        callback=self_test,
+        help="Plant faults in data that come with Assay, print what the gate finds of them, and end; takes minutes.",
+    ),
+]
 
 
 @explained
 def contract(
     data: Data,
-    suite: Annotated[
-        Path, typer.Option(help="Data contract: a Great Expectations suite in JSON or YAML.", show_default=False)
-    ],
     json: Target,
+    suite: Suite = None,
     policy: PolicyFile = None,
     key: Key = None,
+    reference: Reference = None,
+    trial: SelfTest = False,
 ) -> None:
-    """Hold a file to its data contract.
+    """Hold a file to its data contract, and to what no contract sees.
 
     Example: assay gate contract --data adult.parquet --suite contract.json --key person_id --json verdict.json
     """
+    from dataclasses import replace
+
+    from assay.cli.gate import beyond
     from assay.cli.inputs import Mistakes
     from assay.cli.output import check_target
     from assay.cli.progress import reporting
@@ -48,13 +75,17 @@ def contract(
     from assay.gates import contract as gate
 
     watch, mistakes, expectations, columns = Stopwatch(), Mistakes(), None, None
-    part, policy_sha256, named = _policy(policy, mistakes)
+    part, fairness, roles, policy_sha256 = _policy(policy, mistakes)
+    named = None if roles is None else roles.key
     with mistakes.gathered():
-        check_target(json, data, suite, *([policy] if policy else []))
+        check_target(json, *(file for file in (data, suite, policy, reference) if file))
     with mistakes.gathered():
         columns = column_names(data)
     with mistakes.gathered():
-        expectations = gate.load_suite(suite)
+        expectations = {"name": "", "expectations": []} if suite is None else gate.load_suite(suite)
+    if reference is not None:
+        with mistakes.gathered():
+            column_names(reference)
     if key is not None and columns is not None and key not in columns:
         mistakes.add("--key", f'no column "{key}"', did_you_mean(key, columns))
     mistakes.stop("assay gate contract")
@@ -66,21 +97,24 @@ def contract(
         missing = Problem(path="--key", message="on_bad_rows: quarantine needs a key that names the rows", mend=mend)
         raise UserError("assay gate contract", [missing])
     with reporting() as report:
+        found = beyond.measured(data, roles, part, fairness, key, reference, report)
         evidence = gate.measure(files=[data], suite=expectations, policy=part, key=key, report=report)
+        evidence = replace(evidence, beyond=found, suited=suite is not None)
     end("contract", gate.judge(evidence, part), watch, data=data, target=json, policy_sha256=policy_sha256)
 
 
-def _policy(path: Path | None, mistakes: "Mistakes") -> "tuple[Contract, str | None, str | None]":
-    """The gate's part of a policy, the file's digest, and the key that its data have."""
+def _policy(path: Path | None, mistakes: "Mistakes") -> "tuple[Contract, Fairness | None, DataPart | None, str | None]":
+    """The gate's part of a policy, the fairness gate's, what it says of its data, and the file's digest."""
     import yaml
 
-    from assay.policy import load_gates
+    from assay.policy import Data, load_gates
     from assay.policy.contract import Contract
 
-    part, policy_sha256, key = Contract(), None, None
+    part, fairness, data, policy_sha256 = Contract(), None, None, None
     if path is not None:
         with mistakes.gathered():
             gates, policy_sha256 = load_gates(path)
-            part = gates.contract or part
-            key = (yaml.safe_load(path.read_bytes()).get("data") or {}).get("key")
-    return part, policy_sha256, key
+            part, fairness = gates.contract or part, gates.fairness
+            said = yaml.safe_load(path.read_bytes()).get("data")
+            data = None if said is None else Data.model_validate(said)
+    return part, fairness, data, policy_sha256

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from assay.core import Check, Judgement, Limit, Outcome, Severity, decide, describe_limit
+from assay.gates.contract import builtin
+from assay.gates.contract.builtin import BuiltInEvidence
 from assay.policy.contract import Contract
 
 QUARANTINE = "quarantine"
@@ -86,11 +88,17 @@ class Quarantine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ContractEvidence:
-    """What a suite found in data of `rows` rows; `quarantine` is None where no row was set aside."""
+    """What a suite found in data of `rows` rows.
+
+    `quarantine` is None where no row was set aside, `beyond` where the built-in checks were not made;
+    `suited` is False where there was no suite, and these are all.
+    """
 
     rows: int
     findings: Sequence[Finding]
     quarantine: Quarantine | None = None
+    beyond: BuiltInEvidence | None = None
+    suited: bool = True
 
 
 def judge(evidence: ContractEvidence, policy: Contract = _BLOCK) -> Judgement:
@@ -102,13 +110,17 @@ def judge(evidence: ContractEvidence, policy: Contract = _BLOCK) -> Judgement:
 
     Where rows were set aside, the expectations are judged on the clean rest, and a check named
     ``quarantine`` holds their share against the policy's; above it, all rows are judged as they came.
+
+    The built-in checks come after the suite's, and are always about all rows.
     """
     if evidence.quarantine is None or policy.max_quarantined is None:
         checks = [_check(finding) for finding in evidence.findings]
     else:
         checks = _set_aside(evidence, evidence.quarantine, policy.max_quarantined)
     critical = any(check.severity == "critical" for check in checks if check.name != QUARANTINE)
-    return Judgement(outcome=decide(checks) if critical else Outcome.INCONCLUSIVE, checks=checks)
+    if evidence.beyond is not None:
+        checks += builtin.judge(evidence.beyond, policy)
+    return Judgement(outcome=decide(checks) if critical or not evidence.suited else Outcome.INCONCLUSIVE, checks=checks)
 
 
 def _set_aside(evidence: ContractEvidence, quarantine: Quarantine, most: float) -> list[Check]:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from assay.core import Check, Outcome, UserError
+from assay.core import Check, Outcome, Severity, UserError
 from assay.gates.contract import builtin
 from assay.gates.contract.builtin import Past, Roles, Split
 from assay.gates.contract.faults import FAULTS, Fault, Target
@@ -94,37 +94,55 @@ def run(
         Is told how far the work has come.
     """
     blocked: Counter[str] = Counter()
+    usual: set[str] = set()
     with tempfile.TemporaryDirectory(prefix="assay-self-test-") as folder:
         times = 0
         for at in range(clean):
             report(f"good sample {at + 1} of {clean}")
-            by = _blocked_by(subject, Path(folder), None, 0.0, [seed, 0, at])
+            found = _found(subject, Path(folder), None, 0.0, [seed, 0, at])
+            usual |= {name for name, severity in found if severity == "warning"}
+            by = [name for name, severity in found if severity == "critical"]
             times += bool(by)
             blocked.update(by[:1])
         rows = [
-            _tried(subject, Path(folder), fault, strengths, draws, [seed, 1 + at], report)
+            _tried(subject, Path(folder), fault, [(level, draws) for level in strengths], [seed, 1 + at], usual, report)
             for at, fault in enumerate(faults)
         ]
     return SelfTest(rows=rows, clean=clean, blocked=times, blocked_by=dict(blocked))
 
 
 def _tried(
-    subject: Subject, folder: Path, fault: Fault, strengths: Sequence[int], draws: int, seed: list[int], report: Report
+    subject: Subject,
+    folder: Path,
+    fault: Fault,
+    tries: Sequence[tuple[int, int]],
+    seed: list[int],
+    usual: Set[str],
+    report: Report,
 ) -> Row:
-    found, by = [], Counter[str]()
-    for level in strengths:
-        report(f"{fault.name}, {fault.strengths[level]:g} {fault.of}")
-        names = [
-            _blocked_by(subject, folder, fault, fault.strengths[level], [*seed, level, draw]) for draw in range(draws)
-        ]
-        found.append(sum(map(bool, names)))
-        for each in names:
-            by.update(set(each))
-    return Row(fault=fault, draws=draws, found=tuple(found), by=dict(by))
+    """Plant a fault so often at each strength; a warning counts when no good sample has one of its name."""
+    counts, by = [], Counter[str]()
+    for level, draws in tries:
+        strength = fault.strengths[level]
+        report(f"{fault.name}, {strength:g} {fault.of}")
+        hits = 0
+        for draw in range(draws):
+            found = _found(subject, folder, fault, strength, [*seed, level, draw])
+            told = {
+                name if severity == "critical" else f"{name} (warning)"
+                for name, severity in found
+                if severity == "critical" or name not in usual
+            }
+            hits += bool(told)
+            by.update(told)
+        counts.append(hits)
+    return Row(fault=fault, draws=max(draws for _, draws in tries), found=tuple(counts), by=dict(by))
 
 
-def _blocked_by(subject: Subject, folder: Path, fault: Fault | None, strength: float, seed: Sequence[int]) -> list[str]:
-    """The names of the critical checks that stop one sample, or that of what refuses to read it."""
+def _found(
+    subject: Subject, folder: Path, fault: Fault | None, strength: float, seed: Sequence[int]
+) -> list[tuple[str, Severity]]:
+    """Name and severity of the checks that one sample does not pass, or that it is refused."""
     random = np.random.default_rng(seed)
     frame, reference = _halves(subject, random)
     history = [_past(len(frame), days) for days in (28, 21, 14, 7)]
@@ -141,8 +159,9 @@ def _blocked_by(subject: Subject, folder: Path, fault: Fault | None, strength: f
     try:
         checks = list(_checks(subject, path, other, history, split))
     except UserError:
-        return ["refused"]
-    return [check.name for check in checks if check.severity == "critical" and check.outcome is not Outcome.PASS]
+        return [("refused", "critical")]
+    bad = [check for check in checks if check.outcome is not Outcome.PASS]
+    return [(check.name, check.severity) for check in bad if check.severity != "info"]
 
 
 def _checks(subject: Subject, path: Path, reference: Path, history: Sequence[Past], split: Split) -> Iterator[Check]:

@@ -12,6 +12,7 @@ from assay.gates.contract.builtin.reporting import reported
 from assay.policy.builtin import DuplicateColumn
 
 NAME = "duplicate_column"
+_AT_ONCE = 256  # pairs of one query
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,12 +57,18 @@ def _fingerprint(values: Values) -> bytes:
 
 
 def _pairs(look: Look, alike: Sequence[Sequence[str]]) -> Iterator[Pair]:
-    for first, *others in alike:
-        for other in others:
-            one, two = look.facts.columns[first], look.facts.columns[other]
-            agree = f"count(*) FILTER ({one.plain} IS NOT DISTINCT FROM {two.plain})"
-            ((found,),) = look.table.ask(f"SELECT {agree} FROM {{rows}}")
-            yield Pair(column=other, other=first, agree=int(found), rows=look.facts.rows)
+    pairs = [(first, other) for first, *others in alike for other in others]
+    for start in range(0, len(pairs), _AT_ONCE):
+        part = pairs[start : start + _AT_ONCE]
+        asked = ", ".join(_agreement(look, *pair) for pair in part)
+        (answer,) = look.table.ask(f"SELECT {asked} FROM {{rows}}")
+        for (first, other), agree in zip(part, answer, strict=True):
+            yield Pair(column=other, other=first, agree=int(agree), rows=look.facts.rows)
+
+
+def _agreement(look: Look, first: str, other: str) -> str:
+    one, two = (look.facts.columns[name].plain for name in (first, other))
+    return f"count(*) FILTER ({one} IS NOT DISTINCT FROM {two})"
 
 
 def judge(evidence: Pairs, policy: DuplicateColumn, confidence: float) -> list[Check]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from assay.core import Check, did_you_mean, problem, utc_now
+from assay.core import Check, Outcome, did_you_mean, problem, utc_now
+from assay.gates import each_confidence
 from assay.gates.contract.builtin import (
     all_null,
     constant,
@@ -25,6 +26,7 @@ from assay.gates.contract.builtin import (
 )
 from assay.gates.contract.builtin.facts import look_at
 from assay.gates.contract.builtin.look import Look, Past, Roles, Split
+from assay.gates.contract.builtin.reporting import reported
 from assay.gates.contract.builtin.table import open_table
 from assay.gates.contract.builtin.twins import twins
 from assay.policy.builtin import BuiltIn
@@ -50,6 +52,7 @@ CHECKS: Mapping[str, ModuleType] = {
     "group_support": group_support,
     "pii": pii,
 }
+ABSENT = "absent_column"
 _OF_TWINS = ("duplicate_rows", "split_overlap")
 
 
@@ -57,11 +60,13 @@ _OF_TWINS = ("duplicate_rows", "split_overlap")
 class BuiltInEvidence:
     """What the built-in checks found in data of `rows` rows, each by its name.
 
-    A check that does not apply is not there: without a reference nothing can have shifted.
+    A check that does not apply is not there: without a reference nothing can have shifted. `absent`
+    are the columns with a role that the data do not have, each with a hint.
     """
 
     rows: int
     found: Mapping[str, Any]
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 def measure(
@@ -103,14 +108,13 @@ def measure(
     Raises
     ------
     UserError
-        When a file cannot be read, a column with a role is not there, or the split is of other rows.
+        When a file cannot be read, or the split is of other rows.
     UnavailableError
         When DuckDB has no room.
     """
     told = report or (lambda _: None)
     with ExitStack() as stack:
         table = stack.enter_context(open_table(files))
-        _check_roles(roles, [column.name for column in table.columns])
         _check_split(split, table.rows)
         told(f"{len(table.columns)} columns of {table.rows:,} rows")
         facts, compared = look_at(table), None
@@ -122,7 +126,8 @@ def measure(
             table=table, facts=facts, roles=roles, taken_at=taken_at or datetime.fromisoformat(utc_now()),
             reference=compared, history=history, split=split, test_share=test_share, fairness=fairness,
         )  # fmt: skip
-        return BuiltInEvidence(rows=table.rows, found=_measured(look, policy, told))
+        absent = _absent(roles, list(facts.columns))
+        return BuiltInEvidence(rows=table.rows, found=_measured(look, policy, told), absent=absent)
 
 
 def _measured(look: Look, policy: BuiltIn, told: Report) -> dict[str, Any]:
@@ -142,19 +147,31 @@ def _measured(look: Look, policy: BuiltIn, told: Report) -> dict[str, Any]:
 
 
 def judge(evidence: BuiltInEvidence, policy: BuiltIn = _DEFAULT) -> list[Check]:
-    """Judge what was measured, in the order of `CHECKS`; what was not measured has no check."""
-    checks: list[Check] = []
+    """Judge what was measured, in the order of `CHECKS`; a check that does not apply is not made.
+
+    A column that has a role and is not in the data fails: without the label there would be no word of its leaking.
+    """
+    checks = reported(
+        [
+            Check(name=ABSENT, attribute=name, outcome=Outcome.FAIL, reason=f"no such column in the data ({hint})")
+            for name, hint in evidence.absent.items()
+        ]
+    )
+    level = each_confidence(policy.confidence, len(evidence.found))
     for name, found in evidence.found.items():
         if (part := getattr(policy, name)) is not None:
-            checks += CHECKS[name].judge(found, part, policy.confidence)
+            checks += [_jointly(check, policy) for check in CHECKS[name].judge(found, part, level)]
     return checks
 
 
-def _check_roles(roles: Roles, columns: Sequence[str]) -> None:
-    # features and sensitive columns that are not there are for the suite and for the shift to tell
-    for name in (roles.key, roles.label, roles.time):
-        if name is not None and name not in columns:
-            raise problem(name, "no such column in the data", did_you_mean(name, columns))
+def _jointly(check: Check, policy: BuiltIn) -> Check:
+    """What a check's `confidence` reports is the level at which all intervals of the gate hold together."""
+    return replace(check, confidence=None if check.interval is None else policy.confidence)
+
+
+def _absent(roles: Roles, columns: Sequence[str]) -> dict[str, str]:
+    named = dict.fromkeys([roles.key, roles.label, roles.time, *roles.features, *roles.sensitive])
+    return {name: did_you_mean(name, columns) for name in named if name is not None and name not in columns}
 
 
 def _check_split(split: Split | None, rows: int) -> None:

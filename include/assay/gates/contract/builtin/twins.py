@@ -16,7 +16,7 @@ from assay.gates.contract.builtin.table import Column
 
 _DISTINCT = 0.5
 """A column with a value of its own in more than this share of rows is what tells rows apart: never left out."""
-_MOST = 64  # columns that are left out one by one; a wider table has other troubles
+_MOST = 64  # columns of a table in which one by one is left out; in a wider one near twins are not looked for
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,13 +48,8 @@ def twins(look: Look, *, near: bool) -> Twins | None:
     mask = sampling(look.table.rows)
     near_mask = sampling(look.table.rows, SAMPLE // max(1, len(left_out)))
     tables = [f"(t & {mask}) = 0", *(f"(xor(t, {each.place}) & {near_mask}) = 0" for each in left_out)]
-    # a place is mixed into each hash: two columns with the same values would take each other away
-    hashed = ", ".join(f"hash({each.place}, {at}) AS {each.place}" for at, each in enumerate(columns))
-    total = columns[0].place
-    for column in columns[1:]:
-        total = f"xor({total}, {column.place})"
+    inner = _but_one(columns) if left_out else _whole(columns)
     shown = ", ".join(["t", "number", *(f"xor(t, {each.place}) AS {each.place}" for each in left_out)])
-    inner = f"SELECT *, {total} AS t FROM (SELECT {hashed}, number FROM {{rows}})"
     found = look.table.arrow(f"SELECT {shown} FROM ({inner}) WHERE {' OR '.join(tables)}")
     numbers = found.column("number").to_numpy()
     return Twins(
@@ -64,8 +59,24 @@ def twins(look: Look, *, near: bool) -> Twins | None:
     )
 
 
+def _whole(columns: Sequence[Column]) -> str:
+    return f"SELECT hash({', '.join(each.place for each in columns)}) AS t, number FROM {{rows}}"
+
+
+def _but_one(columns: Sequence[Column]) -> str:
+    """All columns' hashes taken together, so that each can be taken away again."""
+    # a place is mixed into each hash: two columns with the same values would take each other away
+    hashed = ", ".join(f"hash({each.place}, {at}) AS {each.place}" for at, each in enumerate(columns))
+    total = columns[0].place
+    for column in columns[1:]:
+        total = f"xor({total}, {column.place})"
+    return f"SELECT *, {total} AS t FROM (SELECT {hashed}, number FROM {{rows}})"
+
+
 def _left_out(columns: Sequence[Column], facts: Facts) -> list[Column]:
-    return [column for column in columns if not _tells_rows_apart(column, facts)][:_MOST] if len(columns) > 2 else []
+    if not 2 < len(columns) <= _MOST:
+        return []
+    return [column for column in columns if not _tells_rows_apart(column, facts)]
 
 
 def _tells_rows_apart(column: Column, facts: Facts) -> bool:
