@@ -56,7 +56,7 @@ def test_a_failed_expectation_names_rows_and_values():
     assert result.exit_code == 1, result.output
     found = verdict()
     assert (found["outcome"], found["policy_sha256"]) == ("FAIL", sha256_file(Path("policy.yaml")))
-    between, null, *_ = found["checks"]
+    between, null = found["checks"]
     assert between["examples"] == [{"id": "9", "age": "999"}]
     assert "examples" not in null
     assert "1 of 10 rows unexpected (0.1 of all)" in " ".join(result.stdout.split())
@@ -72,9 +72,9 @@ def test_bad_rows_are_set_aside_where_the_policy_says_so():
 
 
 def test_the_key_is_the_policys():
-    data = "source: t.csv, key: id, label: age, positive: 1, features: [name], sensitive: [name]"
-    Path("policy.yaml").write_text(HOLD.replace("0.2", "0.2, label_leakage: null") + f"data: {{{data}}}\n")
-    assert run("t.csv", "suite.json", "--policy", "policy.yaml").exit_code == 0
+    roles = {"key": "id", "label": "age", "positive": 1, "features": ["name"], "sensitive": ["name"]}
+    policy(HOLD, data={"source": "t.csv", **roles})
+    assert run().exit_code == 0
 
 
 def test_a_suite_in_yaml_will_do():
@@ -132,9 +132,9 @@ def test_a_broken_csv_is_said_in_one_message(content, said):
 @pytest.mark.parametrize(
     ("content", "exit_code", "outcomes"),
     [
-        ("id,age,name\n", 1, ["INCONCLUSIVE", "INCONCLUSIVE"]),
+        ("id,age,name\n", 3, ["INCONCLUSIVE", "INCONCLUSIVE"]),
         ("id,age,name\n1,5,a\n", 0, ["PASS", "PASS"]),
-        ("id,age,name\n1,,a\n2,,b\n", 1, ["INCONCLUSIVE", "PASS"]),
+        ("id,age,name\n1,,a\n2,,b\n", 3, ["INCONCLUSIVE", "PASS"]),
         ("id,age,name\n1,5,a\n2,old,b\n", 4, ["ERROR", "PASS"]),
         ("id,years,name\n1,5,a\n", 4, ["ERROR", "PASS"]),
     ],
@@ -143,7 +143,7 @@ def test_nothing_or_the_wrong_thing_to_look_at_never_passes(content, exit_code, 
     Path("odd.csv").write_text(content)
     result = run("odd.csv")
     assert result.exit_code == exit_code, result.output
-    assert [check["outcome"] for check in verdict()["checks"]][:2] == outcomes
+    assert [check["outcome"] for check in verdict()["checks"]] == outcomes
     assert result.stderr == ""
 
 
@@ -152,7 +152,7 @@ def test_columns_without_a_type_and_thousands_of_columns_are_looked_at():
     pq.write_table(pa.table(columns), "wide.parquet")
     suite(NAME, {"type": "expect_table_column_count_to_equal", "kwargs": {"value": 2002}}, AGE)
     result = run("wide.parquet")
-    assert [check["outcome"] for check in verdict()["checks"]][:3] == ["PASS", "PASS", "INCONCLUSIVE"], result.output
+    assert [check["outcome"] for check in verdict()["checks"]] == ["PASS", "PASS", "INCONCLUSIVE"], result.output
 
 
 def test_progress_is_shown_to_whoever_watches(capsys, monkeypatch):
