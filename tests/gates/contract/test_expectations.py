@@ -171,3 +171,25 @@ def test_columns_of_any_name_are_found(tmp_path, name):
     evidence = measure(files=[tmp_path / "t.parquet"], suite=suite, policy=hold, key=f"{name} id")
     assert [finding.examples for finding in evidence.findings] == [({f"{name} id": "29", name: "999"},)] * 2
     assert judge(evidence, hold).outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[1, 2, 3], [4, 1, 3, 2], [-0.5, 1e300, 2.0, None], [7], [2, 2, 2, 5], [None, 3, None, 3]],
+    ids=str,
+)
+def test_medians_and_repeats_are_those_of_the_pandas_engine(tmp_path, values):
+    rows = pd.DataFrame({"v": pd.Series(values, dtype="float64"), "g": ["a", "b", "a", "a"][: len(values)]})
+    rows.to_parquet(tmp_path / "t.parquet")
+    median = float(pd.Series(values, dtype="float64").median())
+    condition = {"row_condition": 'col("g") == "a"', "condition_parser": "great_expectations"}
+    kinds = [
+        entry("expect_column_median_to_be_between", {"column": "v", "min_value": median, "max_value": median}),
+        entry("expect_column_median_to_be_between", {"column": "v", "min_value": median + 1 + abs(median)}),
+        entry("expect_column_values_to_be_unique", {"column": "v"}),
+        entry("expect_column_values_to_be_unique", {"column": "v", **condition}),
+    ]
+    same, above, unique, some = measure(files=[tmp_path / "t.parquet"], suite={"expectations": kinds}).findings
+    assert (same.met, above.met, same.estimate) == (True, False, median)
+    for finding, looked_at in ((unique, rows["v"]), (some, rows.loc[rows["g"] == "a", "v"])):
+        assert finding.unexpected == int(looked_at.dropna().duplicated(keep=False).sum())

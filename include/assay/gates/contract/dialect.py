@@ -1,4 +1,4 @@
-"""What Great Expectations does not know of DuckDB: connections that stay open, LIKE, and a cheap count of repeats."""
+"""What Great Expectations does not know of DuckDB: connections that stay open, LIKE, cheap repeats and medians."""
 
 import importlib
 import logging
@@ -38,7 +38,7 @@ def great_expectations() -> Any:
     if "duckdb" not in known:
         vars(engine)["_PERSISTED_CONNECTION_DIALECTS"] = (*known, _Dialect("duckdb"))
         _teach_like()
-        _teach_repeats()
+        _teach_values()
     return gx
 
 
@@ -56,31 +56,49 @@ def _like(column: Any, dialect: Any, like_pattern: str, positive: bool = True, e
     return found if positive else ~found
 
 
-def _teach_repeats() -> None:
-    """Count repeated values by a GROUP BY; the windowed query that is replaced holds the whole column sorted."""
+def _teach_values() -> None:
+    """Count repeated values by a GROUP BY, and take DuckDB's median: both are otherwise read off the sorted column."""
     from great_expectations.core.metric_function_types import MetricFunctionTypes
     from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
+    from great_expectations.expectations.metrics.column_aggregate_metrics.column_median import ColumnMedian
     from great_expectations.expectations.metrics.column_map_metrics.column_values_unique import ColumnValuesUnique
     from great_expectations.expectations.registry import register_metric
 
-    register_metric(
-        metric_name="column_values.unique.unexpected_count",
-        metric_domain_keys=("batch_id", "table", "column", "row_condition", "condition_parser"),
-        metric_value_keys=(),
-        execution_engine=SqlAlchemyExecutionEngine,
-        metric_class=ColumnValuesUnique,
-        metric_provider=_repeats,
-        metric_fn_type=MetricFunctionTypes.VALUE,
-    )
+    for name, owner, provider in (
+        ("column_values.unique.unexpected_count", ColumnValuesUnique, _repeats),
+        ("column.median", ColumnMedian, _median),
+    ):
+        register_metric(
+            metric_name=name,
+            metric_domain_keys=("batch_id", "table", "column", "row_condition", "condition_parser"),
+            metric_value_keys=(),
+            execution_engine=SqlAlchemyExecutionEngine,
+            metric_class=owner,
+            metric_provider=provider,
+            metric_fn_type=MetricFunctionTypes.VALUE,
+        )
 
 
 def _repeats(cls: Any, *, execution_engine: Any, metric_domain_kwargs: dict[str, Any], **_: Any) -> int:
     import sqlalchemy as sa
-    from great_expectations.util import get_sqlalchemy_selectable
 
     column: Any = sa.column(metric_domain_kwargs["column"])
-    rows = get_sqlalchemy_selectable(execution_engine.get_domain_records(domain_kwargs=metric_domain_kwargs))
+    rows = _rows(execution_engine, metric_domain_kwargs)
     times = sa.func.count().label("times")
     repeated = sa.select(times).select_from(rows).where(column.is_not(None)).group_by(column).having(times > 1)
     total = sa.select(sa.func.coalesce(sa.func.sum(repeated.subquery().c.times), 0))
     return int(execution_engine.execute_query(total).fetchall()[0][0])
+
+
+def _median(cls: Any, *, execution_engine: Any, metric_domain_kwargs: dict[str, Any], **_: Any) -> Any:
+    import sqlalchemy as sa
+
+    column: Any = sa.column(metric_domain_kwargs["column"])
+    query = sa.select(sa.func.median(column)).select_from(_rows(execution_engine, metric_domain_kwargs))
+    return execution_engine.execute_query(query).fetchall()[0][0]
+
+
+def _rows(execution_engine: Any, domain: dict[str, Any]) -> Any:
+    from great_expectations.util import get_sqlalchemy_selectable
+
+    return get_sqlalchemy_selectable(execution_engine.get_domain_records(domain_kwargs=domain))
