@@ -203,8 +203,8 @@ def test_the_digest_does_not_see_chunks(table, cut):
     assert content_digest(chunked) == content_digest(table)
 
 
-@given(tables(), st.integers(1, 12), st.integers(1, 5))
-def test_files_read_piece_by_piece_have_the_digest_of_their_rows(tmp_path_factory, table, cut, window):
+@given(tables(), st.integers(0, 12), st.integers(1, 5), st.integers(1, 4))
+def test_files_read_piece_by_piece_have_the_digest_of_their_rows(tmp_path_factory, table, cut, window, wide):
     folder = tmp_path_factory.mktemp("parts")
     paths = [folder / "0.parquet", folder / "1.parquet"]
     for part, path in zip((table.slice(0, cut), table.slice(cut)), paths, strict=True):
@@ -212,6 +212,7 @@ def test_files_read_piece_by_piece_have_the_digest_of_their_rows(tmp_path_factor
     read = []
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(content, "_WINDOW", window)
+        patched.setattr(content, "_WIDE", wide)
         assert files_digest(paths, read.append) == content_digest(canonical_table(table, "x"))
     assert sum(read) == table.num_rows
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _WINDOW = 1 << 16
+_WIDE = 256
 
 
 def canonical_table(table: "pa.Table", subject: str) -> "pa.Table":
@@ -76,7 +78,7 @@ def content_digest(table: "pa.Table") -> str:
     str
         64 lower-case hexadecimal digits.
     """
-    return _digest(schema_of(table), table.num_rows, [table])
+    return _digest(schema_of(table), table.num_rows, _columns_of([table]))
 
 
 def files_digest(paths: Sequence[Path], read: Callable[[int], None] = lambda _: None) -> str:
@@ -93,7 +95,9 @@ def files_digest(paths: Sequence[Path], read: Callable[[int], None] = lambda _: 
 
     files = [pq.ParquetFile(path, pre_buffer=False) for path in paths]  # it would keep all that it read before
     schema = schema_of(canonical_table(files[0].schema_arrow.empty_table(), str(paths[0])))
-    return _digest(schema, sum(file.metadata.num_rows for file in files), _pieces(files, paths, read))
+    wide = len(schema) > _WIDE
+    columns = _few_columns_at_a_time(files, paths, read) if wide else _columns_of(_pieces(files, paths, read))
+    return _digest(schema, sum(file.metadata.num_rows for file in files), columns)
 
 
 def _pieces(files: Sequence[Any], paths: Sequence[Path], read: Callable[[int], None]) -> "Iterator[pa.Table]":
@@ -105,12 +109,47 @@ def _pieces(files: Sequence[Any], paths: Sequence[Path], read: Callable[[int], N
             read(batch.num_rows)
 
 
-def _digest(schema: list[dict[str, str]], rows: int, tables: "Iterable[pa.Table]") -> str:
+def _digest(schema: list[dict[str, str]], rows: int, columns: "Iterable[pa.Array]") -> str:
     digest = hashlib.sha256(canonical_json({"schema": schema, "rows": rows}))
-    for window in _windows(tables):
-        for column in window.columns:
-            _feed(digest, column.combine_chunks())
+    for column in columns:
+        _feed(digest, column)
     return digest.hexdigest()
+
+
+def _columns_of(tables: "Iterable[pa.Table]") -> "Iterator[pa.Array]":
+    """What the digest is made over: window after window of rows, and in each column after column."""
+    return (column.combine_chunks() for window in _windows(tables) for column in window.columns)
+
+
+def _few_columns_at_a_time(
+    files: Sequence[Any], paths: Sequence[Path], read: Callable[[int], None]
+) -> "Iterator[pa.Array]":
+    """As `_columns_of`, for a table so wide that a window of all its columns is too much to hold."""
+    import pyarrow as pa
+
+    *starts, total = accumulate((file.metadata.num_rows for file in files), initial=0)
+    names = files[0].schema_arrow.names
+    for first in range(0, total, _WINDOW):
+        last = min(total, first + _WINDOW)
+        for at in range(0, len(names), _WIDE):
+            pieces = [
+                canonical_table(_rows_of(file, names[at : at + _WIDE], first - start, last - start), str(path))
+                for file, path, start in zip(files, paths, starts, strict=True)
+            ]
+            yield from (column.combine_chunks() for column in pa.concat_tables(pieces).columns)
+        read(last - first)
+
+
+def _rows_of(file: Any, columns: list[str], first: int, last: int) -> "pa.Table":
+    """Some columns of a file's rows from `first` up to `last`, as many of them as it has."""
+    sizes = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    starts = list(accumulate(sizes, initial=0))
+    touched = [group for group, size in enumerate(sizes) if starts[group] < last and starts[group] + size > first]
+    if not touched:
+        return file.schema_arrow.empty_table().select(columns)
+    before = max(0, first - starts[touched[0]])
+    rows = file.read_row_groups(touched, columns=columns).select(columns)
+    return rows.slice(before, last - max(first, 0))
 
 
 def _windows(tables: "Iterable[pa.Table]") -> "Iterator[pa.Table]":

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _WHOLE_NUMBER = re.compile(r"0|-?[1-9]\d{0,17}")
+_WIDE, _BUFFER = 256, 1 << 14  # thousands of columns are read by pieces: each holds what it has read
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -67,7 +68,7 @@ def _open_parquet(places: list[Place], name: str, partitions: "_Partitions", _: 
     def batches() -> "Iterator[pa.RecordBatch]":
         for place, values in zip(places, partitions, strict=True):
             with readable(_called(place, places, name), "Parquet"), place.seekable() as stream:
-                file = pq.ParquetFile(stream, pre_buffer=False)
+                file = pq.ParquetFile(stream, pre_buffer=False, buffer_size=_BUFFER if len(names) > _WIDE else 0)
                 for batch in file.iter_batches(batch_size=batch_rows(len(names))):
                     yield _with(batch.select(names), values)
 
