@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 
-_HINT = re.compile(r"@|(?:\d[ ().\-/]*){7}|^[A-Za-z]{6}\d{2}")
+_HINT = re.compile(r"@|(?:\d[ ().\-/]*){6}|^[A-Za-z]{6}\d{2}")
 """What every kind has: a text without it is none of them."""
 
 
@@ -92,11 +92,11 @@ def _any(pattern: re.Pattern[str], holds: Callable[[str], bool]) -> Callable[[st
 
 
 KINDS: Mapping[str, Callable[[str], bool]] = {
-    "e-mail address": lambda text: "@" in text and _EMAIL.search(text) is not None,
-    "IBAN": _any(_IBAN, is_iban),
-    "payment card": _any(_CARD, is_card),
-    "national identity number": is_national_id,
-    "phone number": lambda text: _PHONE.search(text) is not None,
+    "e-mail addresses": lambda text: "@" in text and _EMAIL.search(text) is not None,
+    "IBANs": _any(_IBAN, is_iban),
+    "payment cards": _any(_CARD, is_card),
+    "national identity numbers": is_national_id,
+    "phone numbers": lambda text: _PHONE.search(text) is not None,
 }
 """What is looked for, and how a text is told to hold it."""
 
@@ -107,7 +107,7 @@ def kind_of(text: str) -> str | None:
     Examples
     --------
     >>> [kind_of(text) for text in ("ann@example.org", "+44 20 7946 0958", "Private", "2024-05-31 14:00:00")]
-    ['e-mail address', 'phone number', None, None]
+    ['e-mail addresses', 'phone numbers', None, None]
     """
     if _HINT.search(text) is None:
         return None

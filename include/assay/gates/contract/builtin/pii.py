@@ -16,7 +16,7 @@ from assay.policy.builtin import Pii
 from assay.stats.intervals import wilson
 
 NAME = "pii"
-_CARD = "payment card"
+_CARD = "payment cards"
 _LEAST_CARD, _MOST_CARD = 10**12, 10**16
 """Numbers with as many digits as a card's; a longer one is no longer exact as a number."""
 _CHANCE = 0.5
@@ -77,7 +77,7 @@ def _check(found: Personal, policy: Pii, level: float) -> Check:
     interval = (share, share) if found.census else (float(low), float(high))
     outcome, reason = judge_interval(estimate=share, interval=interval, limit=limit)
     if found.kind is not None:
-        reason = f"a share of {reason}: values that look like a {found.kind}"
+        reason = f"a share of {reason}: values that look like {found.kind}"
         if outcome is not Outcome.PASS:
             reason += (". Declare the column (data.sensitive, data.pseudonymize), drop it (data.drop), or say under "
                        "gates.contract.pii.allow that it is none")  # fmt: skip

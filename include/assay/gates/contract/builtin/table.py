@@ -125,10 +125,17 @@ def open_table(files: Sequence[Path]) -> Iterator[Table]:
             types = [str(row[1]) for row in connection.execute(f"DESCRIBE {TABLE}").fetchall()]
             columns = tuple(
                 Column(name=name, type=type_, place=f"c{at}")
-                for at, (name, type_) in enumerate(zip(names, types, strict=True))
+                for at, (name, type_) in enumerate(zip(_names(files) or names, types, strict=True))
             )
             relation = _relation(files, [column.place for column in columns])
             yield Table(connection=connection, relation=relation, columns=columns, rows=rows)
+
+
+def _names(files: Sequence[Path]) -> list[str] | None:
+    """The names as the files spell them: SQL does not tell `sex` from `SEX`, and gives one of them another name."""
+    import pyarrow.parquet as pq
+
+    return list(pq.read_schema(files[0]).names) if files[0].suffix.lower() == ".parquet" else None
 
 
 def _relation(files: Sequence[Path], places: Sequence[str]) -> str:
@@ -144,5 +151,5 @@ def _relation(files: Sequence[Path], places: Sequence[str]) -> str:
     for file in files:
         offsets.append(total)
         total += pq.read_metadata(file).num_rows
-    number = f"file_row_number + {offsets}[file_index + 1]"
+    number = f"file_row_number + CAST({offsets} AS BIGINT[])[CAST(file_index AS BIGINT) + 1]"
     return f"(SELECT * EXCLUDE (file_row_number), {number} FROM {read}, file_row_number=true)) AS t({named})"

@@ -65,8 +65,11 @@ def _whole(columns: Sequence[Column]) -> str:
 
 def _but_one(columns: Sequence[Column]) -> str:
     """All columns' hashes taken together, so that each can be taken away again."""
-    # a place is mixed into each hash: two columns with the same values would take each other away
-    hashed = ", ".join(f"hash({each.place}, {at}) AS {each.place}" for at, each in enumerate(columns))
+    # each column has its own way of hashing: two with the same values would take each other away, also with
+    # DuckDB's hash of two arguments, which is no more than both hashes' exclusive or
+    hashed = ", ".join(
+        f"hash(xor(hash({each.place}), {at}::UBIGINT)) AS {each.place}" for at, each in enumerate(columns)
+    )
     total = columns[0].place
     for column in columns[1:]:
         total = f"xor({total}, {column.place})"

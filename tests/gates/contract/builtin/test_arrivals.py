@@ -1,0 +1,72 @@
+"""Volume and freshness: what is held against the snapshots before."""
+
+from datetime import datetime, timedelta
+
+import pytest
+from tests.gates.contract.builtin.tables import NOW, checks, only
+
+from assay.core import Outcome
+from assay.gates.contract.builtin import Past, Roles
+
+ROLES = Roles(key="id", time="at")
+PLAIN = NOW.replace(tzinfo=None)
+
+
+def rows(n, newest=PLAIN - timedelta(days=1)):
+    return {"id": range(n), "at": [newest - timedelta(days=at) for at in range(n)]}
+
+
+def past(*counts, age=1.0):
+    taken = [NOW - timedelta(days=7 * (len(counts) - at)) for at in range(len(counts))]
+    return [Past(rows=n, taken_at=t, newest=t - timedelta(days=age)) for n, t in zip(counts, taken, strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("n", "outcome"), [(79, Outcome.FAIL), (80, Outcome.PASS), (150, Outcome.PASS), (151, Outcome.FAIL)]
+)
+def test_rows_are_counted_against_the_usual(tmp_path, n, outcome):
+    check = checks(tmp_path, rows(n), only("volume"), history=past(90, 100, 5000))["volume", None]
+    assert (check.outcome, check.estimate) == (outcome, n / 100)
+    assert f"{n} rows, usually 100" in check.reason
+
+
+def test_the_reference_will_do_without_a_history(tmp_path):
+    check = checks(tmp_path, rows(10), only("volume"), reference=rows(20))["volume", None]
+    assert (check.outcome, check.estimate) == (Outcome.FAIL, 0.5)
+    assert checks(tmp_path, rows(10), only("volume")) == {}
+
+
+def test_no_rows_fail_whatever_was_usual_and_nothing_else_is_asked(tmp_path):
+    found = checks(tmp_path, {"id": [], "at": []}, only("volume", "freshness", "all_null", "pii"))
+    assert [(key, check.outcome) for key, check in found.items()] == [(("volume", None), Outcome.FAIL)]
+    assert found["volume", None].reason == "there are no rows at all"
+
+
+@pytest.mark.parametrize(("age", "outcome"), [(1, Outcome.PASS), (6, Outcome.PASS), (7, Outcome.FAIL)])
+def test_age_is_held_against_the_oldest_so_far(tmp_path, age, outcome):
+    data = rows(5, PLAIN - timedelta(days=age))
+    check = checks(tmp_path, data, only("freshness"), roles=ROLES, history=past(5, 5, age=3))["freshness", "at"]
+    assert (check.outcome, check.estimate) == (outcome, age)
+    assert "at most 6.0 (2 times the oldest so far)" in check.reason
+
+
+def test_the_policys_age_goes_before_the_historys(tmp_path):
+    policy = only(freshness={"max_age_days": 0.5})
+    check = checks(tmp_path, rows(5), policy, roles=ROLES, history=past(5, age=30))["freshness", "at"]
+    assert (check.outcome, check.limit.max) == (Outcome.FAIL, 0.5)
+
+
+def test_times_to_come_fail_and_are_not_the_newest(tmp_path):
+    data = rows(4)
+    data["at"][0] = PLAIN + timedelta(days=400)
+    found = checks(tmp_path, data, only("freshness"), roles=ROLES, history=past(5))
+    assert (found["future_times", "at"].outcome, found["future_times", "at"].estimate) == (Outcome.FAIL, 0.25)
+    assert found["freshness", "at"].estimate == 2
+
+
+def test_without_times_nothing_is_fresh(tmp_path):
+    data = {"id": [1, 2], "at": [None, datetime(2030, 1, 1)]}
+    found = checks(tmp_path, data, only("freshness"), roles=ROLES, history=past(5))
+    assert found["freshness", "at"].outcome is Outcome.INCONCLUSIVE
+    assert checks(tmp_path, rows(3), only("freshness"), history=past(5)) == {}
+    assert checks(tmp_path, {"id": [1], "at": ["x"]}, only("freshness"), roles=ROLES) == {}
