@@ -3,6 +3,7 @@
 from assay.policy.fairness import Fairness, FairnessCheck
 from assay.policy.gates import Gates, PartialGates, Robustness, RobustnessCheck
 from assay.policy.loader import ModelFolder, find_model, load_folder, load_gates, model_folders, parse_policy
+from assay.policy.mitigation import Constraint, Mitigation, Reweighing, Thresholds
 from assay.policy.models import Approval, Data, Policy, Retention, Rollout, Training, json_schema
 from assay.policy.performance import ChampionCheck, Performance, PerformanceCheck
 from assay.policy.tiers import APPROVALS, TIERS, RiskTier, Role, Tier
@@ -12,21 +13,25 @@ __all__ = [
     "TIERS",
     "Approval",
     "ChampionCheck",
+    "Constraint",
     "Data",
     "Fairness",
     "FairnessCheck",
     "Gates",
+    "Mitigation",
     "ModelFolder",
     "PartialGates",
     "Performance",
     "PerformanceCheck",
     "Policy",
     "Retention",
+    "Reweighing",
     "RiskTier",
     "Robustness",
     "RobustnessCheck",
     "Role",
     "Rollout",
+    "Thresholds",
     "Tier",
     "Training",
     "find_model",

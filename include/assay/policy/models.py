@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, create_model, model_validator
 
 from assay.policy.gates import Gates, PartialGates
+from assay.policy.mitigation import Mitigation
 from assay.policy.parts import Column, Columns, Name, Part, Share
 from assay.policy.tiers import TIERS, RiskTier, Role, Tier
 
@@ -128,6 +129,7 @@ class Policy(Part):
     data: Data
     training: Training = Training()
     gates: Gates
+    mitigation: Mitigation | None = None
     approval: Approval = Approval()
     rollout: Rollout
     retention: Retention | None = None
@@ -144,7 +146,7 @@ class Policy(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Policy":
-        problems = [*self._unknown_groups(), *self._short_of_tier()]
+        problems = [*self._unknown_groups(), *self._unknown_attributes(), *self._short_of_tier()]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -157,6 +159,18 @@ class Policy(Part):
         strangers = sorted(set(self.gates.fairness.strata) - {*self.data.sensitive, *self.data.features})
         if strangers:
             yield f"gates.fairness.checks compare within columns that data does not have: {', '.join(strangers)}"
+
+    def _unknown_attributes(self) -> Iterator[str]:
+        if self.mitigation is None:
+            return
+        attributes = set(self.mitigation.attributes)
+        if unknown := sorted(attributes - set(self.data.sensitive)):
+            yield f"mitigation.attributes names columns that are not in data.sensitive: {', '.join(unknown)}"
+        if cut := sorted(attributes & set(self.gates.fairness.edges)):
+            yield (
+                f"mitigation.attributes names columns that gates.fairness.edges cut: {', '.join(cut)}; "
+                "derive a column that holds the group"
+            )
 
     def _short_of_tier(self) -> Iterator[str]:
         needed = self.tier.roles if self.tier.named else ()
