@@ -26,7 +26,7 @@ from assay.registry import dossier as module
 from assay.registry.client import connect
 from assay.registry.dossier import EvidenceError
 from assay.registry.images import HEAD, run_tags
-from assay.registry.keys import Keyring, create_keys, rotate_keys
+from assay.registry.keys import Keyring, add_person, create_keys, rotate_keys
 from assay.registry.summaries import summarise
 
 pytestmark = pytest.mark.stack
@@ -273,6 +273,17 @@ def test_without_keys_nothing_is_written(mlflow_server, dossier, tmp_path):
     keyless = replace(dossier, keyring=replace(dossier.keyring, folder=tmp_path / "none"))
     for write in (lambda: keyless.append(verdict()), lambda: keyless.record(event())):
         with pytest.raises(UserError, match="assay keys init"):
+            write()
+    assert dossier.records() == []
+    assert not artifacts_of(mlflow_server, dossier).exists()
+
+
+def test_a_person_s_key_signs_no_record_and_that_is_said_at_once(mlflow_server, dossier, tmp_path, monkeypatch):
+    dossier = own_keys(dossier, tmp_path / "keys")
+    add_person(tmp_path / "keys", "reviewer", tmp_path / "reviewer.pem")
+    monkeypatch.setenv("ASSAY_SIGNING_KEY", (tmp_path / "reviewer.pem").read_text())
+    for write in (lambda: dossier.append(verdict()), lambda: dossier.record(event())):
+        with pytest.raises(UserError, match=r"was signed by the key .* of reviewer, not of platform"):
             write()
     assert dossier.records() == []
     assert not artifacts_of(mlflow_server, dossier).exists()
