@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.cli.errors import explained
-from assay.cli.gate.common import Data, Label, PolicyFile, Positive, Target, begin, end
+from assay.cli.gate.common import Attempt, Data, Label, PolicyFile, Positive, Target, begin, end
 
 if TYPE_CHECKING:
     from assay.cli.inputs import Mistakes
-    from assay.policy import Fairness
+    from assay.policy import Fairness, FairnessCheck
 
 
 @explained
@@ -50,6 +50,7 @@ def fairness(
             show_default=False,
         ),
     ] = None,
+    attempt: Attempt = 1,
 ) -> None:
     """Compare a model's decisions and scores between groups of people.
 
@@ -86,7 +87,8 @@ def fairness(
         weights=weighed,
         times=rows.times,
     )
-    end("fairness", gate.judge(evidence, part), watch, data=data, target=json, policy_sha256=policy_sha256)
+    judgement = gate.judge(evidence, part, attempt=attempt)
+    end("fairness", judgement, watch, data=data, target=json, policy_sha256=policy_sha256)
 
 
 def _grouped(
@@ -102,16 +104,26 @@ def _grouped(
     grouped = dict.fromkeys(name for entry in wanted for name in ([entry] if isinstance(entry, str) else entry))
     if part is None or not wanted:
         return part, [*grouped] if part is None else part.columns
+    given = [frozenset([entry] if isinstance(entry, str) else entry) for entry in wanted]
     kept = {  # what the policy says of columns that are not compared by here has no say
         "reference": {name: value for name, value in part.reference.items() if name in grouped},
         "edges": {name: edges for name, edges in part.edges.items() if name in {*grouped, *part.strata}},
+        "checks": [each for check in part.checks if (each := _narrowed(check, given)) is not None],
     }
     try:
         part = Fairness(**{**dict(part), **kept, "groups": wanted})
     except ValidationError as error:
-        for each in error.errors():
-            mistakes.add("--groups", each["msg"].removeprefix("Value error, "))
+        for detail in error.errors():
+            mistakes.add("--groups", detail["msg"].removeprefix("Value error, "))
     return part, part.columns
+
+
+def _narrowed(check: "FairnessCheck", given: "Sequence[frozenset[str]]") -> "FairnessCheck | None":
+    """The check, made for those of its own groups that are given; None when none of them is."""
+    if check.groups is None:
+        return check
+    kept = [entry for entry in check.groups if frozenset([entry] if isinstance(entry, str) else entry) in given]
+    return check.model_copy(update={"groups": kept}) if kept else None
 
 
 def _decided_how(

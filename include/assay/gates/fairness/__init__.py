@@ -1,6 +1,6 @@
 """Whether the candidate's decisions differ between groups of people."""
 
 from assay.gates.fairness.counts import FairnessEvidence, GroupCounts, measure
-from assay.gates.fairness.spread import judge
+from assay.gates.fairness.spread import judge, named_checks
 
-__all__ = ["FairnessEvidence", "GroupCounts", "judge", "measure"]
+__all__ = ["FairnessEvidence", "GroupCounts", "judge", "measure", "named_checks"]

@@ -168,7 +168,8 @@ def measure(
         strata={
             ("*".join(names), within): _table((*names, within), rows)
             for names in policy.attributes
-            for within in policy.strata
+            for within in dict.fromkeys(check.within for check in policy.checks_on(names))
+            if within is not None
         },
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from assay.core import Check, GroupMetrics, Judgement, Measured, Outcome, decide, judge_interval
-from assay.gates import distinct_names, each_confidence
+from assay.gates import attempted, distinct_names
 from assay.gates.fairness.counts import RATES, FairnessEvidence, GroupCounts
 from assay.gates.fairness.estimates import Compared, compare, effective_rate
 from assay.gates.fairness.joint import confidences
@@ -19,25 +19,37 @@ _NAMED = 20  # groups that a reason names; the others stand in the verdict's `gr
 _SCORES: tuple[Metric, ...] = ("auc", "brier", "log_loss", "ece")
 
 
-def judge(evidence: FairnessEvidence, policy: Fairness) -> Judgement:
+def judge(evidence: FairnessEvidence, policy: Fairness, *, attempt: int | None = None) -> Judgement:
     """Hold, for every attribute, the spread of each metric over its groups against the limit.
 
     A group that is too small, or lacks the rows that a metric is made of, is never left out in
     silence: it makes the check INCONCLUSIVE, unless the other groups alone already prove the FAIL
     (one more group can only widen a difference, lower a ratio or move an extreme level outwards).
+
+    Parameters
+    ----------
+    attempt
+        How many models, this one counted, were measured on these rows; None where that is not counted.
     """
-    names = distinct_names([check.name for check in policy.checks])
-    each = each_confidence(policy.confidence, len(evidence.attributes))
+    level, budget = attempted(policy.confidence, attempt)
+    named = {attribute: named_checks(policy, attribute) for attribute in evidence.attributes}
+    total = sum(map(len, named.values()))
     checks = []
-    for attribute in evidence.attributes:
-        compared = [compare(evidence, attribute, check, policy) for check in policy.checks]
-        levels = confidences(compared, each)
+    for attribute, own in named.items():
+        compared = [compare(evidence, attribute, check, policy) for _, check in own]
+        levels = confidences(compared, 1 - (1 - level) * len(own) / total) if own else []
         checks += [
-            _check(name, attribute, one, level, policy.confidence)
-            for name, one, level in zip(names, compared, levels, strict=True)
+            _check(name, attribute, one, each, policy.confidence)
+            for (name, _), one, each in zip(own, compared, levels, strict=True)
         ]
     measured = [_metrics(group, policy.confidence) for groups in evidence.attributes.values() for group in groups]
-    return Judgement(outcome=decide(checks), checks=tuple(checks), groups=tuple(measured))
+    return Judgement(outcome=decide(checks), checks=tuple(checks), groups=tuple(measured), budget=budget)
+
+
+def named_checks(policy: Fairness, attribute: str) -> list[tuple[str, FairnessCheck]]:
+    """The checks made for an attribute, a column or several joined by ``*``, by their names in a verdict."""
+    checks = policy.checks_on(attribute.split("*"))
+    return list(zip(distinct_names([check.name for check in checks]), checks, strict=True))
 
 
 def _check(name: str, attribute: str, compared: Compared, confidence: float, joint: float) -> Check:
