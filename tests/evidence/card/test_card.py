@@ -7,15 +7,15 @@ import pytest
 from tests.evidence.card import sample
 from tests.evidence.card.sample import MODEL, event, explanation, facts, records
 
-from assay.core import Limit, Outcome
 from assay.evidence.card.build import card
 from assay.evidence.card.datasheet import written_sections
 from assay.evidence.card.facts import explanation_json, read_explanation, told_records
 from assay.evidence.card.html import to_html
-from assay.evidence.card.markdown import to_markdown, used_columns
-from assay.evidence.card.parts import Figure, Line, Quote, Table, facts_of, items_of
+from assay.evidence.card.markdown import to_markdown
+from assay.evidence.card.parts import Quote, Table, facts_of, items_of
 from assay.evidence.card.store import card_files
 from assay.evidence.card.words import TIMES
+from assay.evidence.pictures.figure import Figure
 
 MITCHELL = [f"4.{number}" for number in range(1, 10)]
 GEBRU = [f"3.{number}" for number in range(1, 8)]
@@ -173,10 +173,3 @@ def test_an_explanation_is_kept_as_it_was():
 def test_a_datasheet_is_read_by_its_headings():
     assert written_sections("") == {}
     assert written_sections("## Uses\na\n### deeper\nb\n## Uses\nc") == {"Uses": "a\n### deeper\nb\n\nc"}
-
-
-def test_a_line_without_a_judgement_has_no_columns_for_one():
-    bare = Line(name="x", estimate=1.0, interval=None, n=3, source="s")
-    judged = Line(name="x", estimate=1.0, interval=None, n=3, source="s", outcome=Outcome.PASS, limit=Limit(min=0.5))
-    assert "Limit" not in used_columns(Figure(caption="", lines=[bare], level=""))
-    assert "Limit" in used_columns(Figure(caption="", lines=[bare, judged], level=""))

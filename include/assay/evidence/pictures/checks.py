@@ -1,0 +1,91 @@
+"""The checks of a verdict as figures: one for each kind, what came out worst first."""
+
+from collections.abc import Iterator, Sequence
+
+from assay.core import Check, Verdict
+from assay.evidence.card import words
+from assay.evidence.pictures.figure import Figure, Line
+
+GAINED, PAID = "_gained", "accuracy_paid"
+"""How the checks are called that compare a mitigated model with the one before it."""
+
+_ANCHORS = {"difference": 0.0, "ratio": 1.0, "gained": 0.0, "paid": 0.0}
+_COMPARED = {
+    ("performance", "difference"): ": how much worse than the champion",
+    ("fairness", "difference"): ": largest difference between groups",
+    ("fairness", "ratio"): ": smallest ratio between groups",
+    ("fairness", "level"): ": the group that is nearest to the limit, or beyond it",
+    ("fairness", "gained"): ": what the mitigation gained, the gap before less the gap after",
+    ("fairness", "paid"): ": what the mitigation cost",
+    ("robustness", "difference"): ": how much worse under damage",
+}
+_SEVERITY = {"info": 0, "warning": 1, "critical": 2}
+
+
+def check_figures(checks: Sequence[Check], verdict: Verdict, source: str = "") -> list[Figure]:
+    """Some checks of a verdict, those on one scale together; the figure with the worst check first.
+
+    Parameters
+    ----------
+    source
+        The verdict's place in its dossier, for a page that tells of several records.
+    """
+    kinds: dict[tuple[str, str], list[Check]] = {}
+    for check in sorted(checks, key=worst_first):
+        kinds.setdefault((check.metric or check.name, _kind(check)), []).append(check)
+    level = levels(verdict)
+    together = "together, over all attempts," if verdict.budget else "together"
+    told = f"The intervals of the {verdict.gate} gate hold {together} with {level} confidence." if level else ""
+    return [
+        Figure(
+            caption=words.metric(metric) + _COMPARED.get((verdict.gate, kind), ""),
+            lines=[_line(check, source) for check in members],
+            level=told,
+            anchor=_ANCHORS.get(kind),
+        )
+        for (metric, kind), members in kinds.items()
+    ]
+
+
+def worst_first(check: Check) -> tuple[bool, int, int]:
+    """Sorts checks: what does not pass before what does, what decides before what does not, the worse first."""
+    return check.outcome.rank == 0, -_SEVERITY[check.severity], -check.outcome.rank
+
+
+def levels(verdict: Verdict) -> str:
+    """The confidence of a verdict's checks in words; empty when none has an interval."""
+    return ", ".join(map(words.percent, sorted(set(_confidences(verdict)))))
+
+
+def check_title(check: Check) -> str:
+    """A check's name and what it is about, as one phrase."""
+    return words.plain(check.name) + (f" by {words.attribute(check.attribute)}" if check.attribute else "")
+
+
+def sides(check: Check) -> str:
+    """The groups that a check's estimate came from, as one phrase; empty when it names none."""
+    return " against ".join(words.group(group) for group in check.groups or ())
+
+
+def _confidences(verdict: Verdict) -> Iterator[float]:
+    return (check.confidence for check in verdict.checks if check.confidence is not None)
+
+
+def _kind(check: Check) -> str:
+    if check.name == PAID:
+        return "paid"
+    return "gained" if check.name.endswith(GAINED) else check.compare or ""
+
+
+def _line(check: Check, source: str) -> Line:
+    return Line(
+        name=check_title(check),
+        detail=sides(check),
+        estimate=check.estimate,
+        interval=check.interval,
+        n=check.support,
+        source=source,
+        limit=check.limit,
+        outcome=check.outcome,
+        reason=check.reason,
+    )
