@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from tests.evidence.whole import changed, flipped, make_whole, rewritten
+from tests.pipeline.moving import bad, to_the_last_stage, traffic
 from tests.pipeline.support import approve, gateway, make_folder, make_run, walk
-from tests.pipeline.test_promotion import bad, to_the_last_stage, traffic
 
 from assay.core import UnavailableError, UserError
 from assay.evidence.audit import aliases, audit, close_incident, versions, whole
