@@ -8,7 +8,8 @@ from tests.pipeline.support import POLICY
 
 from assay.core import UserError
 from assay.evidence.addresses import check_addresses, is_address
-from assay.evidence.judging import GATES, judge_gate, train
+from assay.evidence.judging import GATES, judge_gate
+from assay.evidence.training import train
 from assay.policy import load_folder
 from assay.training.onnx_model import OnnxModel
 

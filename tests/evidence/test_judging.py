@@ -9,7 +9,8 @@ from tests.pipeline.support import POLICY
 
 from assay.core import Outcome, UserError
 from assay.data.features import encode, model_inputs
-from assay.evidence.judging import GATES, judge_gate, train
+from assay.evidence.judging import GATES, judge_gate
+from assay.evidence.training import train
 from assay.gates import contract, fairness, performance, robustness
 from assay.training.onnx_model import OnnxModel
 

@@ -8,8 +8,9 @@ from tests.evidence.support import make_case
 from tests.pipeline.support import POLICY
 
 from assay.core import Outcome, Stopwatch, Subject, Verdict, bind, canonical_json
-from assay.evidence.judging import GATES, broken, judge_gate, train
+from assay.evidence.judging import GATES, broken, judge_gate
 from assay.evidence.restate import restate
+from assay.evidence.training import train
 from assay.policy import Policy
 from assay.training.onnx_model import OnnxModel
 

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import yaml
 from tests.serving.support import onnx_model
 
-from assay.evidence.judging import Trained
 from assay.evidence.opening import archive, rollouts
+from assay.evidence.training import Trained
 from assay.evidence.waivers import propose
 from assay.pipeline import approval, steps
 from assay.pipeline import training as made_by
@@ -129,7 +129,9 @@ def train_by_hand(run, *, bias):
     candidate = log_candidate(
         run.settings, replace(run).dossier, onnx=onnx, reference=b"", inputs=inputs, parameters={}, tags={}
     )
-    trained = Trained(onnx=onnx, reference=b"", kinds=inputs, parity=0.0, training_rows=1, holdout_rows=1)
+    trained = Trained(
+        onnx=onnx, reference=b"", kinds=inputs, parity=0.0, training_rows=1, holdout_rows=1, threshold=0.5
+    )
     made_by._record_training(replace(run), trained, candidate)
 
 

@@ -22,7 +22,7 @@ from assay.core import UnavailableError, UserError, code_version, sha256_bytes
 from assay.data import snapshots
 from assay.data.splits import holdout_mask
 from assay.evidence.opening import archive
-from assay.pipeline import steps
+from assay.pipeline import gating, steps
 from assay.pipeline.run import GateFailed
 from assay.registry.client import connect
 from assay.registry.dossier import EvidenceError

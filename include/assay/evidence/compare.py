@@ -39,7 +39,7 @@ def differences(recorded: Verdict, replayed: Verdict) -> list[str]:
     """
     gate = recorded.gate
     one, other = recorded.to_dict(), replayed.to_dict()
-    found = list(_fields(gate, one, other, ("outcome", *_SUBJECT)))
+    found = list(_fields(gate, one, other, ("outcome", "budget", *_SUBJECT)))
     for where, pair in _paired(_checks(recorded), _checks(replayed)).items():
         found += _both(where, pair, _FIELDS)
     for where, pair in _paired(_groups(gate, one), _groups(gate, other)).items():

@@ -100,7 +100,8 @@ def _fairness(verdict: Verdict, before: Fairness, after: Fairness) -> Judgement 
         "*".join(columns): [_counts(group, columns) for group in tables[frozenset(columns)]]
         for columns in after.attributes
     }
-    return fairness.judge(fairness.FairnessEvidence(attributes=counted), after)
+    attempt = None if verdict.budget is None else verdict.budget.attempt
+    return fairness.judge(fairness.FairnessEvidence(attributes=counted), after, attempt=attempt)
 
 
 def _counts(group: GroupMetrics, columns: Sequence[str]) -> "GroupCounts":

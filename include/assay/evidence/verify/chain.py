@@ -208,8 +208,11 @@ def _about_something_else(case: Case, verdict: Verdict) -> Iterator[str]:
 
 def _registered_otherwise(record: Event, before: list[Record]) -> Iterator[str]:
     """Where a registration says otherwise than the records that it follows from."""
+    trained = [each.facts for each in before if isinstance(each, Event) and each.event == "training"]
+    for name in ("candidate", "sha256"):  # not always the last one: a mitigation may have come to nothing
+        known = [each[name] for each in trained]
+        yield "" if record.facts[name] in known else f"says {name} {record.facts[name]!r}, the training {known}"
     told = {
-        "training": ("candidate", "sha256"),
         "request": ("policy_sha256", "code_version"),
         "snapshot": ("snapshot",),
     }
