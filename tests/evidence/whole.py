@@ -10,6 +10,11 @@ from assay.core import sha256_bytes
 from assay.pipeline import promotion
 
 
+def apart(settings, home):
+    """The same MLflow server, with an operations database and snapshots of one's own."""
+    return replace(settings, operations_db=f"sqlite:///{home / 'operations.db'}", snapshots=str(home / "snapshots"))
+
+
 def make_whole(settings, root):
     """A run with a waived verdict, an approved version, its card, and a canary that has just begun."""
     run = make_run(settings, make_folder(root, gates={**POLICY["gates"], **STRICT}), pinned=False)
