@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, func, insert, select
+from sqlalchemy import ColumnElement, Engine, and_, func, insert, select
 
 from assay.core import utc_now
 from assay.rollout.database import advisory_lock, reading, writing
@@ -22,6 +22,18 @@ class Attempts:
     """
 
     engine: Engine
+
+    def of(self, *, model: str, gate: str, snapshot: str) -> dict[str, int]:
+        """The candidates that a gate has measured on a snapshot, by SHA-256, each with its number.
+
+        Raises
+        ------
+        UnavailableError
+            When the database does not answer.
+        """
+        with reading(self.engine) as connection:
+            rows = connection.execute(select(ATTEMPT.c.candidate, ATTEMPT.c.number).where(_of(model, gate, snapshot)))
+            return {row.candidate: row.number for row in rows}
 
     def number(self, *, model: str, gate: str, snapshot: str, candidate: str) -> int:
         """Count a candidate, once, among those that a gate measures on a snapshot.
@@ -50,7 +62,7 @@ class Attempts:
         UnavailableError
             When the database does not answer.
         """
-        mine = (ATTEMPT.c.model == model) & (ATTEMPT.c.gate == gate) & (ATTEMPT.c.snapshot == snapshot)
+        mine = _of(model, gate, snapshot)
         known = select(ATTEMPT.c.number).where(mine, ATTEMPT.c.candidate == candidate)
         with reading(self.engine) as connection:
             before = connection.execute(known).scalar_one_or_none()
@@ -66,3 +78,7 @@ class Attempts:
             named = {"model": model, "gate": gate, "snapshot": snapshot, "candidate": candidate}
             connection.execute(insert(ATTEMPT).values(**named, number=number, at=utc_now()))
         return number
+
+
+def _of(model: str, gate: str, snapshot: str) -> ColumnElement[bool]:
+    return and_(ATTEMPT.c.model == model, ATTEMPT.c.gate == gate, ATTEMPT.c.snapshot == snapshot)

@@ -185,6 +185,12 @@ def _groundless(case: Case, record: Record, before: Mapping[str, Record]) -> Ite
             known = isinstance(before.get(facts["verdict"]), Verdict)
             yield "" if known else f"waives a verdict that was not given before: {facts['verdict']}"
             yield _unsigned(case, record)
+        case "training":
+            yield _unknown_model(before, facts.get("mitigates"))
+        case "mitigation":
+            yield from (_unknown_model(before, facts[name]) for name in ("from", "to"))
+            known = isinstance(before.get(facts["verdict"]), Verdict)
+            yield "" if known else f"answers to a verdict that was not given before: {facts['verdict']}"
         case "registration":
             yield from _registered_otherwise(record, list(before.values()))
             waivers = {
@@ -192,6 +198,11 @@ def _groundless(case: Case, record: Record, before: Mapping[str, Record]) -> Ite
             }
             for each in facts.get("waivers", ()):
                 yield "" if each in waivers else f"names the waiver {each}, which was not recorded before"
+
+
+def _unknown_model(before: Mapping[str, Record], digest: str | None) -> str:
+    made = {each.facts["sha256"] for each in before.values() if isinstance(each, Event) and each.event == "training"}
+    return "" if digest is None or digest in made else f"names the model {digest}, which was not trained before"
 
 
 def _about_something_else(case: Case, verdict: Verdict) -> Iterator[str]:
