@@ -103,3 +103,22 @@ def effective_size(total: ArrayLike, squares: ArrayLike) -> Floats:
     total, squares = np.asarray(total, dtype=np.float64), np.asarray(squares, dtype=np.float64)
     size: Floats = np.divide(total**2, squares, out=np.zeros(np.broadcast(total, squares).shape), where=squares > 0)
     return size
+
+
+def moments(values: ArrayLike, weights: ArrayLike) -> tuple[float, float]:
+    """Weighted mean and standard deviation (by the sum of the weights) of values.
+
+    Parameters
+    ----------
+    values, weights : array_like of shape (n,)
+        Weights that are not all 0.
+
+    Examples
+    --------
+    >>> moments([1.0, 3.0], [1.0, 1.0])
+    (2.0, 1.0)
+    """
+    value, weight = np.asarray(values, dtype=np.float64), np.asarray(weights, dtype=np.float64)
+    total = weight.sum()
+    mean = float(weight @ value / total)
+    return mean, float(np.sqrt(weight @ (value - mean) ** 2 / total))

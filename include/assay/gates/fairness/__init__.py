@@ -1,6 +1,18 @@
 """Whether the candidate's decisions differ between groups of people."""
 
-from assay.gates.fairness.counts import FairnessEvidence, GroupCounts, measure
-from assay.gates.fairness.spread import judge, named_checks
+from assay.gates.fairness.coding import too_many_values
+from assay.gates.fairness.counts import FairnessEvidence
+from assay.gates.fairness.estimates import named_checks
+from assay.gates.fairness.measure import measure, require_groups
+from assay.gates.fairness.members import GroupCounts
+from assay.gates.fairness.spread import judge
 
-__all__ = ["FairnessEvidence", "GroupCounts", "judge", "measure", "named_checks"]
+__all__ = [
+    "FairnessEvidence",
+    "GroupCounts",
+    "judge",
+    "measure",
+    "named_checks",
+    "require_groups",
+    "too_many_values",
+]

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.stats.bootstrap import ECE_BINS, Estimate, Metric
-from assay.stats.counts import effective_size
+from assay.stats.bootstrap import ECE_BINS, Estimate, Metric, level_interval
+from assay.stats.counts import effective_size, moments
 
 Floats = NDArray[np.float64]
 
@@ -64,6 +64,12 @@ class Scores:
         mean, spread = self.moments[metric]
         return Estimate(value=mean, error=_error(spread, self.size))
 
+    def interval(self, metric: str, confidence: float) -> tuple[float, float, float]:
+        """The metric with its interval; NaN in place of what does not exist or cannot be told."""
+        estimate = self.estimate(metric)  # type: ignore[arg-type]  # the caller's metric is one of scores
+        found = None if estimate is None else level_interval(metric, estimate, confidence)  # type: ignore[arg-type]
+        return (np.nan if estimate is None else estimate.value, *(found or (np.nan, np.nan)))
+
     def _auc(self) -> Estimate | None:
         negative, positive = np.array(self.bins).T
         if not (negative.sum() and positive.sum()):
@@ -118,12 +124,6 @@ def _one(label: NDArray[np.bool_], score: Floats, weight: Floats) -> Scores:
         classes=(float(sizes[0]), float(sizes[1])),
         gaps=tuple(np.bincount(coarse, weights=weight * (label - score), minlength=ECE_BINS).tolist()),
         noise=tuple(np.bincount(coarse, weights=weight * score * (1 - score), minlength=ECE_BINS).tolist()),
-        moments={name: _moments(values, weight) for name, values in means.items()},
+        moments={name: moments(values, weight) for name, values in means.items()},
         size=float(sizes[2]),
     )
-
-
-def _moments(values: Floats, weight: Floats) -> tuple[float, float]:
-    total = weight.sum()
-    mean = float(weight @ values / total)
-    return mean, float(np.sqrt(weight @ (values - mean) ** 2 / total))
