@@ -31,12 +31,12 @@ def unfair(seed=0):
     sex = rng.choice(["f", "m"], ROWS)
     x = rng.normal(size=ROWS)
     word = np.where(rng.random(ROWS) < 0.9, np.where(sex == "m", "a", "b"), "c")
-    y = np.where(x + 1.6 * (sex == "m") + 0.3 * rng.normal(size=ROWS) > 0.8, "yes", "no")
+    y = np.where(x + (sex == "m") + 1.5 * rng.normal(size=ROWS) > 0.8, "yes", "no")
     return pa.table({"id": np.arange(ROWS), "x": x, "word": word, "sex": sex, "y": y})
 
 
-def begun(settings, root, *, limit=0.25, **changes):
-    """A run whose model as trained fails: about half of the one sex is selected, a tenth of the other."""
+def begun(settings, root, *, limit=0.22, **changes):
+    """A run whose model as trained fails: of the one sex two fifths more are selected."""
     fairness = {
         "groups": ["sex"], "min_group_size": 20,
         "checks": [{"metric": "selection_rate", "compare": "difference", "max": limit}],
@@ -73,7 +73,8 @@ def test_what_mitigation_made_is_audited_again_and_goes_on_to_be_served(settings
     assert passed.budget.level > refused.budget.level
     compared = {check.name: check for check in passed.checks}
     assert compared["selection_rate_difference_gained"].outcome is Outcome.PASS
-    assert compared["accuracy_paid"].estimate > 0
+    low, high = compared["accuracy_paid"].interval
+    assert low <= compared["accuracy_paid"].estimate <= high < 0.1
     (event,) = dossier.events("mitigation")
     assert (event.facts["from"], event.facts["to"]) == (first["sha256"], second["sha256"])
     assert (event.facts["method"], event.facts["verdict"]) == ("reweighing", refused.digest)
@@ -109,7 +110,7 @@ def test_a_second_failure_ends_the_run(settings, tmp_path):
     with pytest.raises(GateFailed):
         walk(run, "mitigated_fairness_gate")
     for step in ("robustness_gate", "registration"):
-        with pytest.raises(EvidenceError, match="fairness: its verdict is FAIL"):
+        with pytest.raises(EvidenceError, match="fairness: its verdict is (FAIL|INCONCLUSIVE)"):
             walk(run, step)
 
 
