@@ -148,17 +148,28 @@ def _fairness(case: Case) -> Judgement:
     from assay.gates import fairness
 
     rows, label = case.holdout()
-    policy = case.policy.gates.fairness
-    columns = model_inputs(rows, case.candidate.inputs)
-    score = case.candidate.score(columns)
+    policy, mitigation = case.policy.gates.fairness, case.policy.mitigation
+
+    def decided(model: "OnnxModel") -> "tuple[NDArray[np.float64], NDArray[np.bool_]]":
+        columns = model_inputs(rows, model.inputs)
+        score = model.score(columns)
+        return score, model.decide(columns, score)
+
+    score, prediction = decided(case.candidate)
     evidence = fairness.measure(
         label=label,
-        prediction=case.candidate.decide(columns, score),
+        prediction=prediction,
+        before=None if case.before is None else decided(case.before)[1],
         groups={column: encode(rows[column], "text")[:, 0] for column in policy.columns},
         policy=policy,
         score=score if policy.scored else None,
     )
-    return fairness.judge(evidence, policy, attempt=case.attempts.get("fairness"))
+    return fairness.judge(
+        evidence,
+        policy,
+        attempt=case.attempts.get("fairness"),
+        max_accuracy_loss=None if mitigation is None else mitigation.max_accuracy_loss,
+    )
 
 
 def _robustness(case: Case) -> Judgement:
