@@ -2,11 +2,9 @@
 
 from dataclasses import replace
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from tests.pipeline.support import POLICY, TRAIN, gates_of, make_folder, make_run, walk
+from tests.pipeline.support import gates_of, make_folder, make_run, walk
+from tests.pipeline.unfair import BEFORE, MITIGATED, unfair_folder
 
 from assay.core import Outcome
 from assay.evidence.opening import archive
@@ -17,36 +15,11 @@ from assay.registry.dossier import EvidenceError
 from assay.registry.images import candidate_tags
 
 pytestmark = pytest.mark.stack
-BEFORE = ("snapshot", "data_validation", "training", "performance_gate")
-MITIGATED = ("mitigation", "mitigated_performance_gate", "mitigated_fairness_gate")
-ROWS = 4000
-WEIGHTED = TRAIN.replace("*, seed, parameters)", "*, seed, parameters, weights=None)").replace(
-    "features, label\n    )", "features, label, model__sample_weight=weights\n    )"
-)
-
-
-def unfair(seed=0):
-    """Rows whose label favours one sex, through a word that gives the sex away."""
-    rng = np.random.default_rng(seed)
-    sex = rng.choice(["f", "m"], ROWS)
-    x = rng.normal(size=ROWS)
-    word = np.where(rng.random(ROWS) < 0.9, np.where(sex == "m", "a", "b"), "c")
-    y = np.where(x + (sex == "m") + 1.5 * rng.normal(size=ROWS) > 0.8, "yes", "no")
-    return pa.table({"id": np.arange(ROWS), "x": x, "word": word, "sex": sex, "y": y})
 
 
 def begun(settings, root, *, limit=0.22, **changes):
-    """A run whose model as trained fails: of the one sex two fifths more are selected."""
-    fairness = {
-        "groups": ["sex"], "min_group_size": 20,
-        "checks": [{"metric": "selection_rate", "compare": "difference", "max": limit}],
-    }  # fmt: skip
-    gates = {**POLICY["gates"], "fairness": fairness}
-    parts = {"gates": gates, "mitigation": {"method": "reweighing", "attributes": ["sex"], **changes}}
-    folder = make_folder(root, **parts)
-    (folder / "train.py").write_text(WEIGHTED)
-    pq.write_table(unfair(), folder / "data.parquet")
-    run = make_run(settings, folder)
+    """A run whose candidate as trained was refused."""
+    run = make_run(settings, unfair_folder(root, limit=limit, **changes))
     walk(run, *BEFORE)
     with pytest.raises(GateFailed, match="selection_rate_difference"):
         walk(run, "fairness_gate")
