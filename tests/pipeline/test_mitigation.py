@@ -83,7 +83,7 @@ def test_a_second_failure_ends_the_run(settings, tmp_path):
     with pytest.raises(GateFailed):
         walk(run, "mitigated_fairness_gate")
     for step in ("robustness_gate", "registration"):
-        with pytest.raises(EvidenceError, match="fairness: its verdict is (FAIL|INCONCLUSIVE)"):
+        with pytest.raises(EvidenceError, match=r"fairness: its verdict is (FAIL|INCONCLUSIVE)"):
             walk(run, step)
 
 
