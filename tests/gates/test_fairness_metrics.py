@@ -11,7 +11,7 @@ from assay.core import MISSING, Outcome, UserError
 from assay.gates.fairness import FairnessEvidence, GroupCounts, judge, measure
 from assay.gates.fairness.scores import BINS
 from assay.policy import Fairness, FairnessCheck
-from assay.stats.bootstrap import bootstrap
+from assay.stats.influence import Sample, level
 from assay.stats.intervals import rates
 from assay.stats.spread import range_difference
 
@@ -114,19 +114,18 @@ def test_scores_on_the_grid_of_the_bins_lose_nothing():
     assert group.metrics["auc"].estimate == pytest.approx(roc_auc_score(label, score), abs=1e-12)
 
 
-def test_errors_of_scores_are_the_bootstraps():
-    """Scores so far from calibrated that no bin's gap changes its sign from draw to draw."""
+def test_errors_of_scores_are_those_of_unbinned_ones():
     rows = people(2000)
     rows["groups"]["sex"][:] = "F"
     rows["score"] = rows["score"] ** 2
     part = policy()
     ((group,),) = measure(**rows | {"weights": None}, policy=part).attributes.values()
-    drawn = bootstrap(label=rows["label"], scores={"s": rows["score"]}, metrics=SCORES, draws=800, seed=0)
+    unbinned = Sample(label=rows["label"], score=rows["score"])
     for metric in SCORES:
-        ours, theirs = group.scores.estimate(metric), drawn.level("s", metric)
+        ours, theirs = group.scores.estimate(metric), level(metric, unbinned)
         assert ours.value == pytest.approx(theirs.value, rel=1e-3)
         assert ours.lift == pytest.approx(theirs.lift)
-        assert ours.error == pytest.approx(theirs.error, rel=0.1)
+        assert ours.error == pytest.approx(theirs.error, rel=1e-3)
 
 
 def test_doubling_every_weight_changes_nothing_and_equal_weights_are_none():

@@ -13,6 +13,9 @@ from assay.core.outcome import Outcome, worst
 Severity = Literal["critical", "warning", "info"]
 Group = Mapping[str, str]
 
+TIMED = "timed"
+"""How a check compares that read a clock: measured again, on whatever machine, its numbers are others."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limit:
@@ -31,7 +34,8 @@ class Check:
     name
         Stable name of the check, unique with `attribute` within its gate.
     metric, compare
-        What was measured and how groups or models were compared (`level`, `difference`, `ratio`).
+        What was measured and how groups or models were compared (`level`, `difference`, `ratio`, `excess`
+        over all other rows, or `timed`, see `TIMED`).
     attribute
         The column, or columns joined by ``*``, that the check is about.
     groups

@@ -5,7 +5,7 @@ from assay.policy.gates import Gates, PartialGates, Robustness, RobustnessCheck
 from assay.policy.loader import ModelFolder, find_model, load_folder, load_gates, model_folders, parse_policy
 from assay.policy.mitigation import Constraint, Mitigation, Reweighing, Thresholds
 from assay.policy.models import Approval, Data, Policy, Retention, Rollout, Training, json_schema
-from assay.policy.performance import ChampionCheck, Performance, PerformanceCheck
+from assay.policy.performance import ChampionCheck, Cost, Floor, Latency, Performance, PerformanceCheck, WeakSlices
 from assay.policy.tiers import APPROVALS, TIERS, RiskTier, Role, Tier
 
 __all__ = [
@@ -14,10 +14,13 @@ __all__ = [
     "Approval",
     "ChampionCheck",
     "Constraint",
+    "Cost",
     "Data",
     "Fairness",
     "FairnessCheck",
+    "Floor",
     "Gates",
+    "Latency",
     "Mitigation",
     "ModelFolder",
     "PartialGates",
@@ -34,6 +37,7 @@ __all__ = [
     "Thresholds",
     "Tier",
     "Training",
+    "WeakSlices",
     "find_model",
     "json_schema",
     "load_folder",

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.core import Problem, did_you_mean
-from assay.gates.slices import Coded, distinct, named
+from assay.gates._slices import Coded, distinct, named
 from assay.policy import Fairness
 
 MOST_VALUES = 200  # of one column: a column with more is a key or a number, and its groups say nothing
@@ -54,7 +54,7 @@ def join(columns: Sequence[Coded], most: int | None = None) -> Joined:
 
     Examples
     --------
-    >>> from assay.gates.slices import coded
+    >>> from assay.gates._slices import coded
     >>> joined = join([coded(np.array(["b", "a", "b"])), coded(np.array(["x", "y", "x"]))])
     >>> joined.found, joined.codes.tolist()
     ([('a', 'y'), ('b', 'x')], [1, 0, 1])

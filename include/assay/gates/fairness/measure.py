@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from assay.core import MISSING, Problem, UserError, did_you_mean
 from assay.gates import require_probabilities
+from assay.gates._slices import Coded, coded
 from assay.gates.fairness.coding import Joined, code_columns, join, join_attributes
 from assay.gates.fairness.counts import FairnessEvidence, Rows, named, tabulate, tabulate_pairs
 from assay.gates.fairness.errors import summarise_errors
-from assay.gates.slices import Coded, coded
 from assay.policy import Fairness
 
 Attribute = tuple[str, ...]
@@ -134,12 +134,17 @@ def _groups(
     return columns, joined, problems + more
 
 
-def wrong_targets(label: NDArray[Any], prediction: NDArray[Any], policy: Fairness) -> list[Problem]:
-    """What is wrong with labels and predictions that are numbers or of several classes."""
+def wrong_targets(
+    label: NDArray[Any],
+    prediction: NDArray[Any],
+    policy: Fairness,
+    names: tuple[str, str] = ("label", "prediction"),
+) -> list[Problem]:
+    """What is wrong with labels and predictions, called by these names, that are numbers or of several classes."""
     if policy.numeric:
         return [
             Problem(path=path, message=f"is not a finite number in {bad} of {len(values)} rows")
-            for path, values in (("label", label), ("prediction", prediction))
+            for path, values in zip(names, (label, prediction), strict=True)
             if (bad := int(np.count_nonzero(~np.isfinite(np.asarray(values, dtype=np.float64)))))
         ]
     if policy.classes is None or not len(label):
@@ -147,12 +152,12 @@ def wrong_targets(label: NDArray[Any], prediction: NDArray[Any], policy: Fairnes
     known, predicted = coded(label).names, coded(prediction).names
     problems = [
         Problem(path=path, message="has rows without a value", mend="leave such rows out")
-        for path, found in (("label", known), ("prediction", predicted))
+        for path, found in zip(names, (known, predicted), strict=True)
         if MISSING in found
     ]
     problems += [
         Problem(
-            path="gates.fairness.classes", message=f'"{name}" never occurs in the label', mend=_nearest(name, known)
+            path="gates.fairness.classes", message=f'"{name}" never occurs in {names[0]}', mend=_nearest(name, known)
         )
         for name in map(str, policy.classes)
         if name not in known
@@ -160,9 +165,7 @@ def wrong_targets(label: NDArray[Any], prediction: NDArray[Any], policy: Fairnes
     if strangers := sorted({*predicted} - {*known, MISSING}):
         shown = ", ".join(strangers[:_SHOWN]) + (", ..." if len(strangers) > _SHOWN else "")
         mend = "write labels and predictions in the same words"
-        problems.append(
-            Problem(path="prediction", message=f"holds classes that the label does not: {shown}", mend=mend)
-        )
+        problems.append(Problem(path=names[1], message=f"holds classes that {names[0]} does not: {shown}", mend=mend))
     return problems
 
 
