@@ -1,10 +1,12 @@
 """Looks at the audited version, and what one look found."""
 
-from contextlib import contextmanager
+import sqlite3
+from contextlib import closing, contextmanager
 from dataclasses import replace
 
 from assay.evidence.audit import aliases, audit, versions
 from assay.evidence.opening import archive
+from assay.registry.images import INCIDENT
 
 
 def lag(monkeypatch, time):
@@ -45,3 +47,21 @@ def set_alias(client, model, alias, version):
         client.delete_registered_model_alias(model, alias)
     else:
         client.set_registered_model_alias(model, alias, str(version))
+
+
+def database(run):
+    """The file of the operations database."""
+    return run.settings.operations_db.removeprefix("sqlite:///")
+
+
+@contextmanager
+def with_a_copy(run, folder):
+    """The run with a copy of the operations database, for what cannot be undone there; MLflow is left as it was."""
+    file = folder / "operations.db"
+    with closing(sqlite3.connect(database(run))) as source, closing(sqlite3.connect(file)) as copy:
+        source.backup(copy)
+    try:
+        yield replace(run, settings=replace(run.settings, operations_db=f"sqlite:///{file}"))
+    finally:
+        if mark(run) is not None:
+            run.dossier.client.delete_model_version_tag(run.folder.policy.model, "1", INCIDENT)
