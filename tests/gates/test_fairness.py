@@ -111,7 +111,9 @@ def test_whole_intervals_decide(groups, outcome):
 
 def test_an_inconclusive_reason_says_what_could_have_been_seen():
     reason = only(judge(evidence(counts("F", 50, 50), counts("M", 55, 45)), policy())).reason
-    assert reason.startswith("Between sex=M and sex=F the true positive rate differs by 0.05 (somewhere between 0.00 and ")
+    assert reason.startswith(
+        "Between sex=M and sex=F the true positive rate differs by 0.05 (somewhere between 0.00 and "
+    )
     assert "; allowed is at most 0.1: these data cannot tell" in reason
     assert "100 positives (sex=M) and 100 positives (sex=F), only a difference above 0.14" in reason
 

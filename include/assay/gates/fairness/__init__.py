@@ -1,13 +1,14 @@
 """Whether the candidate's decisions differ between groups of people."""
 
-from assay.gates.fairness.coding import too_many_values
+from assay.gates.fairness.coding import MOST_VALUES, too_many_values
 from assay.gates.fairness.counts import FairnessEvidence
 from assay.gates.fairness.estimates import named_checks
-from assay.gates.fairness.measure import measure, require_groups
+from assay.gates.fairness.measure import measure, require_groups, wrong_targets
 from assay.gates.fairness.members import GroupCounts
 from assay.gates.fairness.spread import judge
 
 __all__ = [
+    "MOST_VALUES",
     "FairnessEvidence",
     "GroupCounts",
     "judge",
@@ -15,4 +16,5 @@ __all__ = [
     "named_checks",
     "require_groups",
     "too_many_values",
+    "wrong_targets",
 ]

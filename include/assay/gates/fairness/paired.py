@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.core import Check, Limit, Outcome, judge_interval
+from assay.core import Check, Group, Limit, Outcome, judge_interval
 from assay.gates import each_confidence
 from assay.gates.fairness import reasons
 from assay.gates.fairness.counts import FairnessEvidence
@@ -20,7 +20,7 @@ from assay.stats.spread import fall_of_largest
 
 Floats = NDArray[np.float64]
 
-_MOST = 1000  # gaps between groups, so 32 groups: each gap before is held against each after
+_MOST = 32  # groups: each gap between two of them before is held against each after, a million pairs of gaps
 _DRAWN = 64  # gaps up to which the width is read off joint draws; beyond, Bonferroni's costs little more
 
 
@@ -54,16 +54,23 @@ def paired_checks(
     extreme groups may be others after than before, every gap before is held against every gap after,
     see `assay.stats.spread.fall_of_largest`.
     """
-    named = [
-        (f"{name}_gained", attribute, check)
+    named = {
+        attribute: [one for one in named_checks(policy, attribute) if one[1].metric in RATES and one[1].within is None]
         for attribute in evidence.pairs
-        for name, check in named_checks(policy, attribute)
-        if check.metric in RATES and check.within is None
-    ]
-    each = each_confidence(confidence, len(named) + 1)
-    gained = [_gained(*one, evidence.pairs[one[1]], policy, each) for one in named]
+    }
+    each = each_confidence(confidence, sum(map(len, named.values())) + 1)
+    found = []
+    for attribute, checks in named.items():
+        pairs = evidence.pairs[attribute]
+        drawn = _draws(pairs) if checks and len(pairs) <= _MOST else None
+        found += [_gained(f"{name}_gained", attribute, check, pairs, drawn, policy, each) for name, check in checks]
     everyone = next(iter(evidence.pairs.values()), ())
-    return [*gained, _accuracy_paid(everyone, policy, each, max_accuracy_loss)]
+    return [*found, _accuracy_paid(everyone, policy, each, max_accuracy_loss)]
+
+
+def _draws(pairs: Sequence[PairedCounts]) -> Floats:
+    """Shares of each group's `PAIRS` in joint draws, half a row more in each cell (Jeffreys' prior)."""
+    return dirichlet(np.array([pair.cells() for pair in pairs]).reshape(-1, len(PAIRS)) + 0.5, DRAWS, SEED)
 
 
 def _gained(
@@ -71,6 +78,7 @@ def _gained(
     attribute: str,
     check: FairnessCheck,
     pairs: Sequence[PairedCounts],
+    drawn: Floats | None,
     policy: Fairness,
     confidence: float,
 ) -> Check:
@@ -79,14 +87,17 @@ def _gained(
         for model in (0, 1)
     ]
     flawed = {str(group): (flaw, group) for side in sides for flaw, group in side.flaws}
-    usable = [pair for pair, group in zip(pairs, sides[0].groups, strict=True) if str(group) not in flawed]
-    gaps = None if any(side.lost for side in sides) else _gaps(check, len(usable), _reference(sides[0], usable))
-    found = None if gaps is None else _fall(check, usable, gaps, confidence)
+    usable = [at for at, group in enumerate(sides[0].groups) if str(group) not in flawed]
+    lost = any(side.lost for side in sides)
+    gaps = None if lost else _gaps(check, len(usable), _reference(sides[0], [pairs[at].group for at in usable]))
+    found = None
+    if gaps is not None and drawn is not None:
+        found = _fall(check, [pairs[at] for at in usable], drawn[:, usable], gaps, confidence)
     limit = Limit(min=0)
     estimate, interval = (None, None) if found is None else (found[2], (found[3], found[4]))
     outcome, _ = judge_interval(estimate=estimate, interval=interval, limit=limit)
     if found is None:
-        reason = "there are no groups to compare, before and after, or too many to hold each against each"
+        reason = f"there is nothing to compare before and after, or there are more than {_MOST} groups"
     else:
         reason = reasons.gain(check, attribute, *found)
     if flawed:
@@ -101,22 +112,19 @@ def _gained(
         interval=interval,
         confidence=policy.confidence,
         limit=limit,
-        support=min((pair.by(1).support(check.metric) for pair in usable), default=None),
+        support=min((pairs[at].by(1).support(check.metric) for at in usable), default=None),
         severity="info",
         outcome=outcome,
         reason=reason,
     )
 
 
-def _reference(side: Compared, usable: Sequence[PairedCounts]) -> int | None:
-    if side.reference is None:
-        return None
-    wanted = side.usable[side.reference].group
-    return next((at for at, pair in enumerate(usable) if pair.group == wanted), None)
+def _reference(side: Compared, usable: Sequence[Group]) -> int | None:
+    return None if side.reference is None else usable.index(side.usable[side.reference].group)
 
 
 def _gaps(check: FairnessCheck, groups: int, reference: int | None) -> tuple[NDArray[np.intp], NDArray[np.intp]] | None:
-    """Which groups each gap lies between, as positions; None when there are none or too many to compare."""
+    """Which groups each gap lies between, as positions; None when there are none."""
     if check.compare == "level":
         first = second = np.arange(groups)
     else:
@@ -124,24 +132,23 @@ def _gaps(check: FairnessCheck, groups: int, reference: int | None) -> tuple[NDA
         if reference is not None:
             wanted = (first == reference) | (second == reference)
             first, second = first[wanted], second[wanted]
-    return (first, second) if 0 < len(first) <= _MOST else None
+    return (first, second) if len(first) else None
 
 
 def _fall(
     check: FairnessCheck,
     pairs: Sequence[PairedCounts],
+    draws: Floats,
     gaps: tuple[NDArray[np.intp], NDArray[np.intp]],
     confidence: float,
 ) -> tuple[float, float, float, float, float] | None:
     """The comparison before and after, and the gain with its interval; None where a ratio does not exist."""
-    cells = np.array([pair.cells() for pair in pairs])
-    counted, drawn = (_by_model(each) for each in (cells, dirichlet(cells + 0.5, DRAWS, SEED)))
-    rates = [rate(shares, check.metric) for shares in counted]
+    rates = [rate(cells, check.metric) for cells in _by_model(np.array([pair.cells() for pair in pairs]))]
     if check.compare == "ratio" and not all(each.any() for each in rates):
         return None
     before, after = (_of_gaps(check, each, gaps) for each in rates)
-    drawn_before, drawn_after = (_of_gaps(check, rate(shares, check.metric), gaps) for shares in drawn)
-    gain, low, high = fall_of_largest(before, after, _half_widths(drawn_before, drawn_after, confidence))
+    drawn = [_of_gaps(check, rate(shares, check.metric), gaps) for shares in _by_model(draws)]
+    gain, low, high = fall_of_largest(before, after, _half_widths(drawn[0], drawn[1], confidence))
     sign = 1.0 if check.compare == "difference" or (check.compare == "level" and check.max is not None) else -1.0
     return sign * float(before.max()), sign * float(after.max()), gain, max(-1.0, low), min(1.0, high)
 
@@ -212,7 +219,7 @@ def _paid(pairs: Sequence[PairedCounts], confidence: float) -> tuple[float, floa
         return None
     right = np.array([[pair[model] in ("tp", "tn") for pair in PAIRS] for model in (0, 1)], dtype=np.float64)
     before, after = right @ cells / cells.sum()
-    drawn = dirichlet(cells + 0.5, DRAWS, SEED) @ (right[0] - right[1])
+    drawn = _draws([everyone])[:, 0] @ (right[0] - right[1])
     half = normal_quantile(confidence) * float(drawn.std(ddof=1))
     paid = float(before - after)
     return float(before), float(after), paid, max(-1.0, paid - half), min(1.0, paid + half)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.stats.bootstrap import ECE_BINS, Estimate, Metric, level_interval
+from assay.stats.bootstrap import ECE_BINS, Estimate, level_interval
 from assay.stats.counts import effective_size, moments
 
 Floats = NDArray[np.float64]
@@ -40,7 +40,7 @@ class Scores:
     moments: dict[str, tuple[float, float]]
     size: float
 
-    def estimate(self, metric: Metric) -> Estimate | None:
+    def estimate(self, metric: str) -> Estimate | None:
         """The metric with its standard error; None when it cannot exist (AUC with one class).
 
         Errors follow from each row's influence: for AUC its placement among the other class, for the
@@ -66,8 +66,8 @@ class Scores:
 
     def interval(self, metric: str, confidence: float) -> tuple[float, float, float]:
         """The metric with its interval; NaN in place of what does not exist or cannot be told."""
-        estimate = self.estimate(metric)  # type: ignore[arg-type]  # the caller's metric is one of scores
-        found = None if estimate is None else level_interval(metric, estimate, confidence)  # type: ignore[arg-type]
+        estimate = self.estimate(metric)
+        found = None if estimate is None else level_interval(metric, estimate, confidence)
         return (np.nan if estimate is None else estimate.value, *(found or (np.nan, np.nan)))
 
     def _auc(self) -> Estimate | None:
