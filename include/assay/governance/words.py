@@ -8,6 +8,7 @@ from assay.evidence.card.words import TIMES as TIMES
 from assay.evidence.card.words import interval as interval
 from assay.evidence.card.words import limit as limit
 from assay.evidence.card.words import number as number
+from assay.evidence.pictures.checks import sides as sides
 
 GATES = {
     "contract": "Data contract",
@@ -52,11 +53,6 @@ def check_name(check: Check) -> str:
 def attribute(columns: str) -> str:
     """The columns that a check is about, as one phrase."""
     return columns.replace("*", f" {TIMES} ")
-
-
-def groups(check: Check) -> str:
-    """The groups that a check's estimate came from, as one phrase; empty when it names none."""
-    return " against ".join(", ".join(map(str, group.values())) for group in check.groups or ())
 
 
 def waived(tags: Mapping[str, str], gate: str) -> int:

@@ -110,7 +110,7 @@ def test_a_long_name_is_cut_where_its_number_begins():
     long = Line(name="n" * 99, estimate=0.5, interval=(0.4, 0.6), n=1)
     (mark,) = forest(figure(long)).marks
     assert mark.name.endswith("…")
-    assert len(mark.name) + len(mark.value) < 80
+    assert len(mark.name) + len(mark.value) <= 64
     assert "n" * 99 in rendered("figure", figure(long))  # in the table, whole
 
 
@@ -122,7 +122,7 @@ def test_hostile_names_are_shown_as_words():
 
 
 def test_a_picture_is_told_in_words():
-    line = Line(name="a", estimate=0.5, interval=(0.4, 0.6), n=7, limit=Limit(max=0.7))
+    line = Line(name="a", estimate=0.5, interval=(0.4, 0.6), n=7, limit=Limit(max=0.7), outcome=Outcome.PASS)
     picture = svg(rendered("figure", figure(line)))
     assert picture.get("role") == "img"
     assert [each.tag for each in picture][:2] == ["title", "desc"]
@@ -141,7 +141,7 @@ def test_bare_numbers_need_no_picture():
     bare = figure(Line(name="x", estimate=3.0, interval=None, n=1))
     assert forest(bare) is None
     assert "<svg" not in rendered("figure", bare)
-    assert "<table>" in rendered("figure", bare)
+    assert "<table" in rendered("figure", bare)
 
 
 def test_a_line_without_a_judgement_has_no_columns_for_one():

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from assay.cli.errors import explained
-from assay.cli.gate.common import Data, Label, PolicyFile, Positive, Seed, Target, begin, end
+from assay.cli.gate.common import Data, Label, Page, PolicyFile, Positive, Seed, Target, begin, end
 
 
 @explained
@@ -17,6 +17,7 @@ def performance(
     ],
     policy: PolicyFile,
     json: Target,
+    html: Page = None,
     champion_score: Annotated[
         str | None,
         typer.Option(
@@ -37,7 +38,7 @@ def performance(
     from assay.gates import performance as gate
 
     watch = Stopwatch()
-    mistakes, gates, policy_sha256 = begin(json, policy, "performance", data)
+    mistakes, gates, policy_sha256 = begin(json, policy, "performance", data, html=html)
     rows = Rows(data, [name for name in (label, score, champion_score) if name is not None], mistakes)
     (actual,) = rows.positive([label], positive)
     scores = rows.probabilities(score)
@@ -46,4 +47,4 @@ def performance(
     assert gates.performance is not None
     evidence = gate.measure(label=actual, score=scores, champion_score=rival, policy=gates.performance, seed=seed)
     judgement = gate.judge(evidence, gates.performance)
-    end("performance", judgement, watch, data=data, target=json, policy_sha256=policy_sha256)
+    end("performance", judgement, watch, data=data, target=json, html=html, policy_sha256=policy_sha256)

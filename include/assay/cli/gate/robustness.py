@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.cli.errors import explained
-from assay.cli.gate.common import Data, Label, PolicyFile, Seed, Target, begin, end
+from assay.cli.gate.common import Data, Label, Page, PolicyFile, Seed, Target, begin, end
 
 if TYPE_CHECKING:
     from assay.cli.inputs import Mistakes
@@ -20,6 +20,7 @@ def robustness(
     label: Label,
     policy: PolicyFile,
     json: Target,
+    html: Page = None,
     positive: Annotated[
         str | None,
         typer.Option(
@@ -39,7 +40,7 @@ def robustness(
     from assay.gates import robustness as gate
 
     watch = Stopwatch()
-    mistakes, gates, policy_sha256 = begin(json, policy, "robustness", data, model)
+    mistakes, gates, policy_sha256 = begin(json, policy, "robustness", data, model, html=html)
     onnx, features, own = _model(model, mistakes)
     rows = Rows(data, [label, *features], mistakes)
     (actual,) = rows.positive([label], own if positive is None else positive)
@@ -50,7 +51,16 @@ def robustness(
     assert gates.robustness is not None
     evidence = gate.measure(score=onnx.score, inputs=columns, label=actual, policy=gates.robustness, seed=seed)
     judgement = gate.judge(evidence, gates.robustness)
-    end("robustness", judgement, watch, data=data, target=json, policy_sha256=policy_sha256, model=onnx.digest)
+    end(
+        "robustness",
+        judgement,
+        watch,
+        data=data,
+        target=json,
+        html=html,
+        policy_sha256=policy_sha256,
+        model=onnx.digest,
+    )
 
 
 def _model(path: Path, mistakes: "Mistakes") -> "tuple[OnnxModel, dict[str, Kind], str | None]":

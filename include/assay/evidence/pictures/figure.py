@@ -8,7 +8,7 @@ from assay.evidence.card import words
 
 COLUMNS = ("Measured", "Estimate", "Interval", "Limit", "n", "Outcome", "Reason", "Record")
 NUMBERS = ("Estimate", "Interval", "Limit", "n")
-_JUDGED = ("Limit", "Outcome", "Reason")
+_JUDGED = ("Limit", "Outcome")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,6 +86,9 @@ def cells(line: Line) -> dict[str, str]:
 
 def used_columns(figure: Figure) -> list[str]:
     """The columns of a figure's table: those of a judgement only where something was judged."""
-    judged = any(line.outcome is not None for line in figure.lines)
-    sourced = any(line.source for line in figure.lines)
-    return [name for name in COLUMNS if (judged or name not in _JUDGED) and (sourced or name != "Record")]
+    told = {
+        **dict.fromkeys(_JUDGED, any(line.outcome is not None for line in figure.lines)),
+        "Reason": any(line.reason for line in figure.lines),
+        "Record": any(line.source for line in figure.lines),
+    }
+    return [name for name in COLUMNS if told.get(name, True)]

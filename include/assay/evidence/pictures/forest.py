@@ -16,7 +16,7 @@ ROW, TOP, AXIS = 38.0, 4.0, 24.0
 MOST = 24
 """Rows that are drawn; the others stand in the table alone."""
 
-_CHARACTERS = 78  # of a name and its value, which share one line
+_CHARACTERS = 64  # of a name and its value, which share one line
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,7 +158,7 @@ def _said(lines: Sequence[Line], shown: Sequence[Line]) -> str:
     drawn = sorted((line for line in lines if _drawn(line)), key=lambda line: line.estimate or 0.0)
     ends = [("Lowest", drawn[0]), ("Highest", drawn[-1])] if len(drawn) > 1 else [("Estimate", line) for line in drawn]
     told = [f"{which}: {line.name}, {_value(line)}." for which, line in ends]
-    limits = {line.limit for line in lines}
+    limits = {line.limit for line in lines if line.outcome is not None}
     if len(limits) == 1 and (limit := limits.pop()) is not None:
         told.append(f"Allowed: {words.limit(limit)}.")
     if len(shown) < len(lines):
