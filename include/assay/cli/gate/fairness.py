@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.cli.errors import explained
-from assay.cli.gate.common import Attempt, Data, Label, PolicyFile, Positive, Target, begin, end
+from assay.cli.gate.common import Attempt, Data, Label, Page, PolicyFile, Positive, Target, begin, end
 
 if TYPE_CHECKING:
     from assay.cli.inputs import Mistakes
@@ -19,6 +19,7 @@ def fairness(
     label: Label,
     policy: PolicyFile,
     json: Target,
+    html: Page = None,
     prediction: Annotated[
         str | None,
         typer.Option(
@@ -62,7 +63,7 @@ def fairness(
     from assay.gates import fairness as gate
 
     watch = Stopwatch()
-    mistakes, gates, policy_sha256 = begin(json, policy, "fairness", data)
+    mistakes, gates, policy_sha256 = begin(json, policy, "fairness", data, html=html)
     part, by = _grouped(gates.fairness, groups, mistakes)
     _decided_how(label, prediction, score, threshold, mistakes)
     named = [name for name in (label, prediction, score, weights, *by) if name is not None]
@@ -88,7 +89,7 @@ def fairness(
         times=rows.times,
     )
     judgement = gate.judge(evidence, part, attempt=attempt)
-    end("fairness", judgement, watch, data=data, target=json, policy_sha256=policy_sha256)
+    end("fairness", judgement, watch, data=data, target=json, html=html, policy_sha256=policy_sha256)
 
 
 def _grouped(
