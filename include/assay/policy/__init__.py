@@ -3,7 +3,7 @@
 from assay.policy.fairness import Fairness, FairnessCheck
 from assay.policy.gates import Gates, PartialGates, Robustness, RobustnessCheck
 from assay.policy.loader import ModelFolder, find_model, load_folder, load_gates, model_folders, parse_policy
-from assay.policy.mitigation import Constraint, Mitigation, Reweighing, Thresholds
+from assay.policy.mitigation import Constraint, Mitigation, Parity, Reweighing, Target, Thresholds
 from assay.policy.models import Approval, Data, Policy, Retention, Rollout, Training, json_schema
 from assay.policy.performance import ChampionCheck, Cost, Floor, Latency, Performance, PerformanceCheck, WeakSlices
 from assay.policy.tiers import APPROVALS, TIERS, RiskTier, Role, Tier
@@ -23,6 +23,7 @@ __all__ = [
     "Latency",
     "Mitigation",
     "ModelFolder",
+    "Parity",
     "PartialGates",
     "Performance",
     "PerformanceCheck",
@@ -34,6 +35,7 @@ __all__ = [
     "RobustnessCheck",
     "Role",
     "Rollout",
+    "Target",
     "Thresholds",
     "Tier",
     "Training",

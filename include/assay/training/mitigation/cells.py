@@ -1,7 +1,8 @@
 """The groups that rows belong to: each combination of the attributes' values."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,14 @@ class Cells:
     attributes: tuple[str, ...]
     names: tuple[tuple[str, ...], ...]
     code: NDArray[np.intp]
+
+    def take(self, rows: NDArray[Any]) -> "Cells":
+        """The same groups, for some of the rows."""
+        return replace(self, code=self.code[rows])
+
+    def told(self, name: Sequence[str]) -> dict[str, str]:
+        """A group as verdicts name it: column to value."""
+        return dict(zip(self.attributes, name, strict=True))
 
 
 def cells_of(groups: Mapping[str, NDArray[np.object_]], attributes: Sequence[str]) -> Cells:

@@ -26,7 +26,7 @@ def weights(label: NDArray[np.bool_], cells: Cells) -> NDArray[np.float64]:
     References
     ----------
     F. Kamiran, T. Calders (2012), Data preprocessing techniques for classification without
-    discrimination, Knowledge and Information Systems 33, section 5.2 (Reweighing).
+    discrimination, Knowledge and Information Systems 33: reweighing.
 
     Examples
     --------
@@ -49,8 +49,7 @@ def facts(label: NDArray[np.bool_], cells: Cells) -> list[dict[str, Any]]:
             rows = int(table[place, int(positive)])
             if rows:
                 here = weight[(cells.code == place) & (label == positive)][0]
-                group = dict(zip(cells.attributes, name, strict=True))
-                found.append({"group": group, "positive": positive, "rows": rows, "weight": float(here)})
+                found.append({"group": cells.told(name), "positive": positive, "rows": rows, "weight": float(here)})
     return found
 
 
