@@ -91,7 +91,7 @@ HELD = [
 ]
 NOT_HELD = [
     part("performance", confidence=0.9),
-    part("performance", draws=200),
+    part("performance", cost={"currency": "USD", "tp": 0, "fp": 1, "fn": 2, "tn": 0, "max": 9}),
     part("performance", checks=[check("auc", min=0.6)]),  # fewer checks: each interval would be narrower
     part("performance", checks=[check("auc", min=0.6), check("ece", max=0.5)]),
     part("fairness", groups=["sex", "word"]),
@@ -101,7 +101,7 @@ NOT_HELD = [
     part("robustness", checks=[drop("noise", 0.4, 0.4), drop("unknown_category", 0.1, 0.4)]),
     part("robustness", checks=[drop("noise", 0.5, 0.4, "brier"), drop("unknown_category", 0.1, 0.4)]),
     part("robustness", checks=[*OLD["robustness"]["checks"], drop("missing", 0.1, 0.4)]),
-    part("robustness", draws=101),
+    part("robustness", confidence=0.9),
 ]
 
 

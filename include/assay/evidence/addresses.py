@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core import Check, problem
 from assay.gates import distinct_names
+from assay.gates.performance.names import check_names
 
 if TYPE_CHECKING:
     from assay.core import Settings
@@ -57,10 +58,8 @@ def latest_checks(settings: "Settings", model: str, gate: str) -> list[Check]:
 
 def _gates(policy: "Policy") -> Iterator[str]:
     gates = policy.gates
-    for name in distinct_names([check.metric for check in gates.performance.checks]):
-        yield f"performance/{name}"
-    for name in distinct_names([f"{check.metric}_vs_champion" for check in gates.performance.champion]):
-        yield f"performance/{name}"
+    for name, attribute in check_names(gates.performance, rival=True):
+        yield "/".join(filter(None, ["performance", name, attribute]))
     for columns in gates.fairness.attributes:
         for name in distinct_names([check.name for check in gates.fairness.checks]):
             yield f"fairness/{name}/{'*'.join(columns)}"

@@ -125,9 +125,9 @@ class _Past:
         """The champion that the run compared with, or would have."""
         from assay.training.onnx_model import OnnxModel
 
-        if gate != "performance" or not self.new.gates.performance.champion:
+        if gate != "performance" or not self.new.gates.performance.compares:
             return None
-        if verdict is not None and self.old.gates.performance.champion:
+        if verdict is not None and self.old.gates.performance.compares:
             pair = rival(self.archive, self.new.model, verdict)
         else:
             pair = self._serving(self.found.request.at if verdict is None else verdict.started_at)

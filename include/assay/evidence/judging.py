@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.core import Check, Judgement, Outcome, problem
 
@@ -127,39 +127,42 @@ def _contract(case: Case) -> Judgement:
 
 
 def _performance(case: Case) -> Judgement:
-    from assay.data.features import model_inputs
+    from assay.data.features import encode
     from assay.gates import performance
 
-    policy = case.policy.gates.performance
-    version, champion = (case.champion if policy.champion else None) or (None, None)
+    policy, candidate = case.policy.gates.performance, case.candidate
+    version, champion = (case.champion if policy.compares else None) or (None, None)
     rows, label = case.holdout(also=champion.inputs if champion else ())
+    inputs, score, prediction = _answers(candidate, rows)
+    _, rival_score, rival_prediction = (None, None, None) if champion is None else _answers(champion, rows)
+    columns = dict.fromkeys([*policy.slice_columns, *case.policy.data.sensitive])
     evidence = performance.measure(
         label=label,
-        score=case.candidate.score(model_inputs(rows, case.candidate.inputs)),
-        champion_score=None if champion is None else champion.score(model_inputs(rows, champion.inputs)),
+        score=score,
+        champion_score=rival_score,
         policy=policy,
         seed=case.seed,
+        prediction=prediction,
+        champion_prediction=rival_prediction,
+        columns={name: encode(rows[name], "text")[:, 0] for name in columns},
+        inputs=inputs,
+        model=lambda asked: candidate.decide(asked, candidate.score(asked)),
+        size=len(candidate.content),
     )
-    return _against(version, performance.judge(evidence, policy))
+    return _against(version, performance.judge(evidence, policy, attempt=case.attempts.get("performance")))
 
 
 def _fairness(case: Case) -> Judgement:
-    from assay.data.features import encode, model_inputs
+    from assay.data.features import encode
     from assay.gates import fairness
 
     rows, label = case.holdout()
     policy, mitigation = case.policy.gates.fairness, case.policy.mitigation
-
-    def decided(model: "OnnxModel") -> "tuple[NDArray[np.float64], NDArray[np.bool_]]":
-        columns = model_inputs(rows, model.inputs)
-        score = model.score(columns)
-        return score, model.decide(columns, score)
-
-    score, prediction = decided(case.candidate)
+    _, score, prediction = _answers(case.candidate, rows)
     evidence = fairness.measure(
         label=label,
         prediction=prediction,
-        before=None if case.before is None else decided(case.before)[1],
+        before=None if case.before is None else _answers(case.before, rows)[2],
         groups={column: encode(rows[column], "text")[:, 0] for column in policy.columns},
         policy=policy,
         score=score if policy.scored else None,
@@ -185,7 +188,7 @@ def _robustness(case: Case) -> Judgement:
         policy=policy,
         seed=case.seed,
     )
-    return robustness.judge(evidence, policy)
+    return robustness.judge(evidence, policy, attempt=case.attempts.get("robustness"))
 
 
 _JUDGES: Mapping[str, Callable[[Case], Judgement]] = {
@@ -196,6 +199,17 @@ _JUDGES: Mapping[str, Callable[[Case], Judgement]] = {
 }
 GATES = tuple(_JUDGES)
 """The gates that follow from stored things, in the order in which a run passes them."""
+
+
+def _answers(
+    model: "OnnxModel", rows: "pa.Table"
+) -> "tuple[dict[str, NDArray[Any]], NDArray[np.float64], NDArray[np.bool_]]":
+    """A model's inputs, its scores and its decisions."""
+    from assay.data.features import model_inputs
+
+    inputs = model_inputs(rows, model.inputs)
+    score = model.score(inputs)
+    return inputs, score, model.decide(inputs, score)
 
 
 def _against(version: int | None, judgement: Judgement) -> Judgement:

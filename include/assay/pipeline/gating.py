@@ -58,7 +58,7 @@ def _decided(run: Run, gate: str, *, before: "OnnxModel | None" = None) -> dict[
 
 
 def _case(run: Run, gate: str, before: "OnnxModel | None") -> Case:
-    compared = gate == "performance" and run.folder.policy.gates.performance.champion
+    compared = gate == "performance" and run.folder.policy.gates.performance.compares
     attempts: Mapping[str, int] = {gate: run.attempt(gate)}
     champion = _champion(run) if compared else None
     return replace(run.case, onnx=run.onnx, champion=champion, before=before, attempts=attempts)

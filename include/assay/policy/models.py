@@ -159,6 +159,8 @@ class Policy(Part):
         strangers = sorted(set(self.gates.fairness.strata) - {*self.data.sensitive, *self.data.features})
         if strangers:
             yield f"gates.fairness.checks compare within columns that data does not have: {', '.join(strangers)}"
+        if lost := sorted(set(self.gates.performance.columns) - {*self.data.sensitive, *self.data.features}):
+            yield f"gates.performance makes slices of columns that data does not have: {', '.join(lost)}"
 
     def _unknown_attributes(self) -> Iterator[str]:
         if self.mitigation is None:

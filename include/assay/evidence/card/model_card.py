@@ -115,8 +115,8 @@ def _metrics(facts: CardFacts) -> Section:
         for each in gates.robustness.checks
     )
     spread = (
-        f"bootstrap over the held-out rows, {gates.performance.draws:,} draws for performance and "
-        f"{gates.robustness.draws:,} for robustness; score intervals for rates; joint over the checks of a gate"
+        "standard errors in closed form from each held-out row's influence (DeLong's for AUC); score intervals for "
+        "rates; joint over the checks of a gate"
     )
     return _asked(
         "Metrics",
