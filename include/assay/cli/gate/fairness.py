@@ -204,9 +204,10 @@ def _targets(
 def _refused(columns: "Mapping[str, NDArray[Any]]", part: "Fairness | None", mistakes: "Mistakes") -> None:
     """Keep what is wrong with the group columns that were read; why others were not, has been said."""
     from assay.core import UserError
-    from assay.gates.fairness import require_groups
+    from assay.gates.fairness import crowded, require_groups
 
     if part is None:
+        mistakes.found += crowded(columns)
         return
     try:
         require_groups(columns, part)

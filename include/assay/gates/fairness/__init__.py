@@ -1,6 +1,6 @@
 """Whether the candidate's decisions differ between groups of people."""
 
-from assay.gates.fairness.coding import MOST_VALUES, too_many_values
+from assay.gates.fairness.coding import MOST_VALUES, crowded, too_many_values
 from assay.gates.fairness.counts import FairnessEvidence
 from assay.gates.fairness.estimates import named_checks
 from assay.gates.fairness.measure import measure, require_groups, wrong_targets
@@ -11,6 +11,7 @@ __all__ = [
     "MOST_VALUES",
     "FairnessEvidence",
     "GroupCounts",
+    "crowded",
     "judge",
     "measure",
     "named_checks",

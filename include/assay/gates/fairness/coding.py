@@ -40,6 +40,12 @@ def code_columns(groups: Mapping[str, NDArray[Any]], policy: Fairness) -> tuple[
     return columns, problems
 
 
+def crowded(groups: Mapping[str, NDArray[Any]]) -> list[Problem]:
+    """The columns that have too many values, where no policy says that they are cut at edges."""
+    counted = {column: len(distinct(values)[1]) for column, values in groups.items()}
+    return [too_many_values(column, f"{count:,}") for column, count in counted.items() if count > MOST_VALUES]
+
+
 def too_many_values(column: str, found: str) -> Problem:
     """Why a column is refused as a group column, with `found` telling how many values it has."""
     return Problem(
