@@ -4,13 +4,13 @@ import sqlite3
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
-from assay.evidence.audit import aliases, audit, versions
+from assay.evidence.audit import aliases, audit, tags, versions
 from assay.evidence.opening import archive
 from assay.registry.images import INCIDENT
 
 
 def lag(monkeypatch, time):
-    for module in (aliases, versions):
+    for module in (aliases, tags, versions):
         monkeypatch.setattr(module, "LAG", time)
 
 
@@ -23,8 +23,7 @@ def told(found):
 
 
 def mark(run):
-    tags = run.dossier.client.get_model_version(run.folder.policy.model, "1").tags
-    return tags.get("assay.incident")
+    return run.dossier.client.get_model_version(run.folder.policy.model, "1").tags.get(INCIDENT)
 
 
 def restored(run):

@@ -10,7 +10,7 @@ from tests.pipeline.moving import bad, to_the_last_stage, traffic
 from tests.pipeline.support import approve, gateway, make_folder, make_run, walk
 
 from assay.core import UnavailableError, UserError
-from assay.evidence.audit import audit, close_incident, whole
+from assay.evidence.audit import anchors, audit, close_incident
 from assay.evidence.opening import archive, rollouts
 from assay.evidence.verify import verify
 from assay.pipeline import promotion
@@ -56,7 +56,7 @@ def test_anchors_are_checked_and_shipped_and_a_refusal_is_an_incident(run, tmp_p
     lines = shipping.anchors_file.read_bytes().splitlines(keepends=True)
     shipping.anchors_file.write_bytes(b"".join([lines[1], lines[0], *lines[2:]]))
     (seen,) = audit(opened).seen
-    assert (seen.incident.kind, seen.incident.model) == ("anchors", whole.EVERY_MODEL)
+    assert (seen.incident.kind, seen.incident.model) == ("anchors", anchors.EVERY_MODEL)
     assert f"{shipping.anchors_file}: line 1: is not the table's anchor" in seen.incident.message
     shipping.anchors_file.write_bytes(b"".join(lines))
     assert [each.id for each in audit(opened).closed] == [seen.incident.id]

@@ -1,20 +1,21 @@
 """An audit from its first look to its last incident."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assay.core import Problem, UserError, did_you_mean
 from assay.core.text import says_something
 from assay.evidence.audit.aliases import audit_aliases
-from assay.evidence.audit.deviation import Deviation, key
+from assay.evidence.audit.anchors import audit_anchors
+from assay.evidence.audit.deviation import key
 from assay.evidence.audit.incidents import Seen, mark
 from assay.evidence.audit.looks import UNREADABLE, Looks
 from assay.evidence.audit.rollouts import audit_rollout
+from assay.evidence.audit.tags import audit_tags
 from assay.evidence.audit.versions import (
     audit_files,
     audit_moves,
-    audit_tags,
     audit_versions,
     cut_key,
     pending,
@@ -27,13 +28,9 @@ from assay.registry.live import LiveModel, read_model
 from assay.rollout.anchors import AnchorTable
 from assay.rollout.exclusive import exclusive
 from assay.rollout.incidents import Incident, Incidents
-from assay.rollout.shipping import ship
 
 if TYPE_CHECKING:
     from assay.rollout.rollouts import Rollouts
-
-EVERY_MODEL = "(all models)"
-"""Whom an incident of the anchors concerns."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,7 +108,8 @@ def audit(archive: Archive, model: str | None = None, *, deep: bool = False, res
     book = rollouts(archive.settings)
     incidents = Incidents(book.engine)
     models = _models(AnchorTable(book.engine), book, model)
-    seen, shipped, closed = _anchors(archive, book, incidents)
+    anchors, shipped = audit_anchors(archive, incidents)
+    seen, closed = anchors.seen, anchors.close()
     versions = files = 0
     for each in models:
         found = _audit_model(archive, book, incidents, each, deep=deep, restore=restore)
@@ -223,36 +221,6 @@ def _models(table: AnchorTable, book: "Rollouts", model: str | None) -> list[str
     if model not in known:
         raise UserError(model, [Problem(path=model, message="no such model", mend=did_you_mean(model, known))])
     return [model]
-
-
-def _anchors(archive: Archive, book: "Rollouts", incidents: Incidents) -> tuple[list[Seen], int | None, list[Incident]]:
-    """Check the table of anchors, and ship it where there is a place to ship it to."""
-    table, file, shipped = AnchorTable(book.engine), archive.settings.anchors_file, None
-    looks = Looks(incidents=incidents, model=EVERY_MODEL, restore=None)
-    mend = "trust no dossier before you know who changed what: restore the operations database from a backup"
-    with looks.at("the anchors", key("anchors", "table")):
-        wrong = table.check()
-        looks.found += [_anchor_deviation("table", wrong, mend)] if wrong else []
-    if file is not None:
-        with looks.at("the shipped anchors", key("anchors", "shipped")):
-            try:
-                shipped = ship(table, file)
-            except UserError as error:
-                looks.found.append(_anchor_deviation("shipped", [f"{file}: {each}" for each in error.problems], mend))
-    looks.tell()
-    return looks.seen, shipped, looks.close()
-
-
-def _anchor_deviation(what: str, wrong: Sequence[str], mend: str) -> Deviation:
-    more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-    return Deviation(
-        key=key("anchors", what),
-        model=EVERY_MODEL,
-        version=None,
-        kind="anchors",
-        message=f"{wrong[0]}{more}",
-        mend=mend,
-    )
 
 
 def _serving(book: "Rollouts", model: str, live: LiveModel) -> set[int]:
