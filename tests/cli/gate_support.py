@@ -6,10 +6,15 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pandas as pd
+from sklearn.compose import make_column_transformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 from typer.testing import CliRunner
 
 from assay.cli.gate import app
 from assay.core import Verdict
+from assay.training.export import export
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs/schema/verdict.schema.json").read_text())
 POLICY = """
@@ -43,6 +48,17 @@ def frame(n=2000):
             "decision": np.where(score > 0.5, ">50K", "<=50K"),
         }
     )
+
+
+def save_model(path="model.onnx"):
+    rows = frame()
+    encode = make_column_transformer((OneHotEncoder(handle_unknown="ignore"), ["job"]), remainder="passthrough")
+    pipeline = make_pipeline(encode, LogisticRegression())
+    pipeline.fit(rows[["age", "job"]], rows["income"] == ">50K")
+    kinds = {"age": "number", "job": "text"}
+    content = export(pipeline, kinds=kinds, model="income", classes=("<=50K", ">50K"), threshold=0.5)
+    Path(path).write_bytes(content)
+    return content
 
 
 def write_inputs():

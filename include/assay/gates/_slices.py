@@ -82,7 +82,10 @@ def _parts(distinct: NDArray[Any], edges: Sequence[float]) -> list[str]:
 
 
 def _part(text: str, edges: Sequence[float]) -> int:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = np.nan
     if not np.isfinite(number):
-        raise ValueError(f"{text} is not a number")
+        raise ValueError(f"{text!r} is not a number")
     return int(np.searchsorted(edges, number, side="right"))

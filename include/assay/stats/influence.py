@@ -11,7 +11,7 @@ jackknife, which is what the bootstrap's error comes to without its draws.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,6 +52,7 @@ class Sample:
     score: Floats
     decided: Flags | None = None
     prices: tuple[float, float, float, float] | None = None
+    _pulls: dict[str, "_Pulled | None"] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def part(self, rows: NDArray[Any]) -> "Sample":
         """Some of the rows, by position or by a flag each."""
@@ -131,6 +132,12 @@ def excess(metric: str, one: Sample, other: Sample) -> Estimate | None:
 
 
 def _pulled(metric: str, sample: Sample) -> _Pulled | None:
+    if metric not in sample._pulls:  # a level and a difference ask for the same
+        sample._pulls[metric] = _pull(metric, sample)
+    return sample._pulls[metric]
+
+
+def _pull(metric: str, sample: Sample) -> _Pulled | None:
     positives = int(np.count_nonzero(sample.label))
     if not len(sample.label) or (_two_classes(metric) and not 0 < positives < len(sample.label)):
         return None

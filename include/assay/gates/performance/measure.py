@@ -76,7 +76,7 @@ def measure(
         raise UserError("gates.performance", problems)
     scores = {"candidate": score} if champion_score is None else {"candidate": score, "champion": champion_score}
     require_probabilities(**scores)
-    fields = _fields(given, policy)
+    fields = _fields({**given, **(inputs or {})}, policy)  # numbers as such where they are to be had
     beside = [each for each in (champion_score, champion_prediction, prediction, label, score) if each is not None]
     # sums and halves must not depend on the order in which the rows come; with the scores in order, ranks cost nothing
     order = np.lexsort([*(each.levels.codes for each in fields.values()), *beside])
@@ -96,6 +96,19 @@ def measure(
         else {},
         megabytes=None if size is None else size / 1e6,
     )
+
+
+def require_slices(columns: Columns, policy: Performance) -> None:
+    """Refuse columns that slices cannot be made of, before anything is measured.
+
+    Raises
+    ------
+    UserError
+        Listing the policy's columns that there are not, that cannot be cut or that have too many values.
+    """
+    _, problems = _coded(columns, policy)
+    if problems:
+        raise UserError("gates.performance.slices", problems)
 
 
 def _sample(

@@ -124,8 +124,8 @@ def search_checks(evidence: PerformanceEvidence, policy: Performance, confidence
     outcome = check.outcome if not lost or check.outcome is Outcome.FAIL else Outcome.INCONCLUSIVE
     called = "share of wrong decisions" if wanted.metric == "accuracy" else f"mean {wanted.metric}"
     reason = (
-        f"{check.reason}; where {worst.words} ({worst.rows} rows) the {called} is {worst.loss:.4g}, so much above the "
-        f"rest; found among {search.searched} rows, judged on the other {search.judged}{lost}"
+        f"{check.reason}; where {worst.words} ({worst.rows} rows), the {called} is {worst.loss:.4g}: so much is it "
+        f"above that of all other rows; found in {search.searched} rows, judged on the other {search.judged}{lost}"
     )
     yield replace(check, outcome=outcome, groups=[{FOUND: worst.words}], reason=reason)
 
