@@ -146,7 +146,7 @@ class Policy(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Policy":
-        problems = [*self._unknown_groups(), *self._unknown_attributes(), *self._short_of_tier()]
+        problems = [*self._unknown_groups(), *self._two_classes(), *self._unknown_attributes(), *self._short_of_tier()]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -161,6 +161,13 @@ class Policy(Part):
             yield f"gates.fairness.checks compare within columns that data does not have: {', '.join(strangers)}"
         if lost := sorted(set(self.gates.performance.columns) - {*self.data.sensitive, *self.data.features}):
             yield f"gates.performance makes slices of columns that data does not have: {', '.join(lost)}"
+
+    def _two_classes(self) -> Iterator[str]:
+        """What the fairness gate can ask of a file of predictions, but not of a model that is trained here."""
+        if self.gates.fairness.classes is not None:
+            yield "gates.fairness.classes are for labels of several classes; this model decides between two"
+        if self.gates.fairness.numeric:
+            yield "gates.fairness.checks ask for metrics of predicted numbers; this model decides between two classes"
 
     def _unknown_attributes(self) -> Iterator[str]:
         if self.mitigation is None:
