@@ -119,7 +119,7 @@ def test_groups_taken_together_have_a_section_of_their_own():
     assert all(TIMES not in name for name in names[0])
     assert names[1] == [f"tpr difference by sex {TIMES} race"]
     tables = [[item.caption for item in s.items if isinstance(item, Table)] for s in (single, joint)]
-    assert tables == [["Every rate by sex"], [f"Every rate by sex {TIMES} race"]]
+    assert tables == [["Every metric by sex"], [f"Every metric by sex {TIMES} race"]]
 
 
 def test_a_group_that_was_too_small_is_named_where_its_numbers_would_be():
@@ -173,3 +173,12 @@ def test_an_explanation_is_kept_as_it_was():
 def test_a_datasheet_is_read_by_its_headings():
     assert written_sections("") == {}
     assert written_sections("## Uses\na\n### deeper\nb\n## Uses\nc") == {"Uses": "a\n### deeper\nb\n\nc"}
+
+
+def test_a_mitigated_model_says_what_was_done_to_it():
+    assert answers(card(facts()))["Mitigations"] is None
+    told = {"from": "1" * 64, "to": MODEL, "method": "thresholds", "attributes": ["sex"], "legal_note": "section 5"}
+    made = answers(card(facts(event("mitigation", **told))))["Mitigations"]
+    assert made.startswith("thresholds on sex, of the model 111111111111, which failed the fairness gate")
+    assert made.endswith("section 5")
+    assert answers(card(facts(event("mitigation", **{**told, "to": "2" * 64}))))["Mitigations"] is None

@@ -21,6 +21,9 @@ def check(name="tpr_difference", outcome=Outcome.FAIL, **changes):
 
 def group(n=100, /, **columns):
     """A group with rates that follow from its size; `rate` sets them."""
-    rate = columns.pop("rate", 0.5)
-    measured = Measured(estimate=rate, interval=None if rate is None else (rate - 0.05, rate + 0.05), support=n)
-    return GroupMetrics(group=columns, n=n, metrics={"tpr": measured, "selection_rate": measured})
+    found = measured(columns.pop("rate", 0.5), n)
+    return GroupMetrics(group=columns, n=n, metrics={"tpr": found, "selection_rate": found})
+
+
+def measured(rate, n=100):
+    return Measured(estimate=rate, interval=None if rate is None else (rate - 0.05, rate + 0.05), support=n)

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.governance.verdict.made import check, group, verdict
+from tests.governance.verdict.made import check, group, measured, verdict
 
-from assay.core import Limit, Outcome
+from assay.core import GroupMetrics, Limit, Outcome
 from assay.evidence.card.words import TIMES
 from assay.governance.verdict.groups import attributes
 
@@ -20,7 +20,7 @@ def figures(checks, groups):
 def test_one_figure_for_each_metric_of_each_attribute_those_with_a_limit_first():
     groups = [group(sex="F"), group(sex="M"), group(sex="F", race="x"), group(score="[0, 1]")]
     made = attributes(verdict("fairness", [check()], groups))
-    assert [(each.title, each.count) for each in made] == [("sex", 2), (f"sex {TIMES} race", 1)]
+    assert [(each.title, each.count) for each in made] == [("Groups by sex", 2), (f"Groups by sex {TIMES} race", 1)]
     assert [[f.caption for f in each.judged] for each in made] == [["true positive rate by sex"], []]
     assert [len(each.others) for each in made] == [1, 2]
 
@@ -75,3 +75,29 @@ def test_nothing_is_shaded_that_no_limit_says_of_these_numbers(changes):
     (figure,) = figures([held], [group(sex="F"), group(sex="M")]).judged
     assert {line.limit for line in figure.lines} == {None}
     assert "Shaded" not in figure.level
+
+
+def test_weak_slices_are_held_against_the_limit_of_the_search():
+    sizes = {"age > 60": 0.3, "age <= 60 and job = x": 0.1}
+    found = [
+        GroupMetrics(group={"slice": name}, n=300, metrics=dict.fromkeys(("excess", "log_loss"), measured(value)))
+        for name, value in sizes.items()
+    ]
+    weak = check(
+        "weak_slice", metric="log_loss", compare="excess", attribute=None, groups=[{"slice": "age > 60"}],
+        limit=Limit(max=0.15),
+    )  # fmt: skip
+    (made,) = attributes(verdict("performance", [weak], found))
+    assert made.title == "Weak slices that were found"
+    (figure,) = made.judged
+    assert {line.limit for line in figure.lines} == {Limit(max=0.15)}
+    assert [line.name for line in figure.lines if line.decisive] == ["age > 60"]
+
+
+def test_classes_held_against_the_rest_are_judged_by_their_own_checks():
+    rates = {f"tpr[{of}]": measured(0.5) for of in ("low_risk", "high_risk")}
+    held = check("tpr_difference[low_risk]", metric="tpr[low_risk]")
+    made = figures([held], [GroupMetrics(group=name, n=9, metrics=rates) for name in (F, M)])
+    assert [figure.caption for figure in made.judged] == ["true positive rate for low_risk by sex"]
+    assert [figure.caption for figure in made.others] == ["true positive rate for high_risk by sex"]
+    assert made.judged[0].lines[0].limit == Limit(min=0.5, max=0.6)

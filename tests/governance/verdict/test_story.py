@@ -89,6 +89,7 @@ def test_a_person_s_answer_has_no_odds():
     [
         ("tpr_difference", "tpr", "True positive rate difference by sex (F against M)"),
         ("auc_vs_champion", "auc", "AUC vs champion by sex (F against M)"),
+        ("fpr_ratio[high_risk]", "fpr[high_risk]", "False positive rate ratio for high_risk by sex (F against M)"),
         ("worst_slice", "auc", "Worst slice by sex (F against M)"),
     ],
 )
@@ -100,3 +101,13 @@ def test_a_check_is_named_in_full(name, metric, said):
 def test_groups_add_up_to_the_rows(sizes):
     groups = [group(n, sex=name) for name, n in sizes.items()]
     assert rows(verdict("fairness", [], groups)) == sum(sizes.values())
+
+
+def test_what_a_mitigation_cost_and_gained_is_in_the_summary():
+    gained = check(
+        "tpr_difference_gained", UNSURE, severity="info", reason="a gain of 0.1; not measured, too few: x. More"
+    )
+    paid = check("accuracy_paid", PASS, severity="info", attribute=None, reason="0.01 is paid")
+    told = story(verdict("fairness", [check(outcome=PASS), gained, paid]))
+    assert told.mitigated == ["0.01 is paid", "a gain of 0.1"]
+    assert story(verdict("fairness", [check()])).mitigated == []

@@ -216,10 +216,28 @@ def _ethics(facts: CardFacts) -> Section:
         Fact(name="Sensitive data", value=told, source=f"{POLICY_FILE}: data"),
         Fact(name="Risk tier", value=facts.policy.risk_tier, source=f"{POLICY_FILE}: risk_tier"),
         Fact(name="Decisions about human life", value=None),
-        Fact(name="Mitigations", value=None),
+        _mitigation(facts),
         Fact(name="Risks and harms", value=None),
         Fact(name="Uses that are fraught", value=None),
     )
+
+
+def _mitigation(facts: CardFacts) -> Fact:
+    """What made this model of one that the fairness gate had refused."""
+    made = [event for event in facts.events("mitigation") if event.facts["to"] == facts.sha256]
+    if not made:
+        return Fact(name="Mitigations", value=None)
+    told = made[-1].facts
+    on = f" on {words.listed(told['attributes'])}" if told.get("attributes") else ""
+    note = (
+        f"; it decides by them, and the policy says why that is lawful: {told['legal_note']}"
+        if told.get("legal_note")
+        else ""
+    )
+    value = (
+        f"{words.plain(told['method'])}{on}, of the model {words.short(told['from'])}, which failed the fairness gate"
+    )
+    return Fact(name="Mitigations", value=value + note, source=facts.source(made[-1]))
 
 
 def _caveats(facts: CardFacts) -> Section:

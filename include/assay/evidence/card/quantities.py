@@ -8,7 +8,7 @@ from assay.evidence.card import words
 from assay.evidence.card.facts import CardFacts
 from assay.evidence.card.parts import Item, Note, Table
 from assay.evidence.explain.results import AUC_DROP, BRIER_RISE, MEAN_SHAPLEY, Ranking
-from assay.evidence.pictures.checks import check_figures, check_title, levels, sides
+from assay.evidence.pictures.checks import check_figures, check_title, group_levels, sides
 from assay.evidence.pictures.figure import Figure, Line
 
 MEASURES = {
@@ -109,15 +109,15 @@ def _group_tables(groups: Sequence[GroupMetrics], verdict: Verdict, facts: CardF
         rows = list(members)
         metrics = list(dict.fromkeys(name for row in rows for name in row.metrics))
         yield Table(
-            caption=f"Every rate by {words.attribute('*'.join(columns))}",
+            caption=f"Every metric by {words.attribute('*'.join(columns))}",
             header=[*columns, "n", *map(words.metric, metrics)],
             rows=[
                 [*row.group.values(), words.count(row.n), *(_measured(row.metrics.get(name)) for name in metrics)]
                 for row in rows
             ],
             numbers=["n", *map(words.metric, metrics)],
-            note=f"Each interval by itself at {levels(verdict)} confidence; "
-            f"n of a rate is the rows that it is a share of. From {facts.source(verdict)}.",
+            note=f"{group_levels(verdict)} n of a rate is the rows that it is a share of. "
+            f"From {facts.source(verdict)}.",
         )
 
 

@@ -9,9 +9,10 @@ from assay.evidence.pictures.figure import Figure, Line
 GAINED, PAID = "_gained", "accuracy_paid"
 """How the checks are called that compare a mitigated model with the one before it."""
 
-_ANCHORS = {"difference": 0.0, "ratio": 1.0, "gained": 0.0, "paid": 0.0}
+_ANCHORS = {"difference": 0.0, "ratio": 1.0, "excess": 0.0, "gained": 0.0, "paid": 0.0}
 _COMPARED = {
     ("performance", "difference"): ": how much worse than the champion",
+    ("performance", "excess"): ": how much worse than elsewhere, in the weakest slice that was found",
     ("fairness", "difference"): ": largest difference between groups",
     ("fairness", "ratio"): ": smallest ratio between groups",
     ("fairness", "level"): ": the group that is nearest to the limit, or beyond it",
@@ -30,20 +31,20 @@ def check_figures(checks: Sequence[Check], verdict: Verdict, source: str = "") -
     source
         The verdict's place in its dossier, for a page that tells of several records.
     """
-    kinds: dict[tuple[str, str], list[Check]] = {}
+    kinds: dict[tuple[str, str, str | None, str], list[Check]] = {}
     for check in sorted(checks, key=worst_first):
-        kinds.setdefault((check.metric or check.name, _kind(check)), []).append(check)
+        kinds.setdefault((check.metric or check.name, _kind(check), check.compare, _mix(check)), []).append(check)
     level = levels(verdict)
     together = "together, over all attempts," if verdict.budget else "together"
     told = f"The intervals of the {verdict.gate} gate hold {together} with {level} confidence." if level else ""
     return [
         Figure(
-            caption=words.metric(metric) + _COMPARED.get((verdict.gate, kind), ""),
+            caption=words.metric(metric) + _COMPARED.get((verdict.gate, kind), "") + mix,
             lines=[_line(check, source) for check in members],
             level=told,
             anchor=_ANCHORS.get(kind),
         )
-        for (metric, kind), members in kinds.items()
+        for (metric, kind, _, mix), members in kinds.items()
     ]
 
 
@@ -55,6 +56,21 @@ def worst_first(check: Check) -> tuple[bool, int, int]:
 def levels(verdict: Verdict) -> str:
     """The confidence of a verdict's checks in words; empty when none has an interval."""
     return ", ".join(map(words.percent, sorted(set(_confidences(verdict)))))
+
+
+def group_levels(verdict: Verdict) -> str:
+    """How sure the intervals of a verdict's groups are, in a sentence; empty when nothing tells."""
+    level = levels(verdict)
+    if not level:
+        return ""
+    if verdict.gate == "fairness":
+        return f"Each interval by itself at {level} confidence."
+    return f"The intervals of one kind of group hold together at {level} confidence."
+
+
+def is_paired(check: Check) -> bool:
+    """Whether a check compares a mitigated model with the one before it."""
+    return GAINED in check.name or check.name == PAID
 
 
 def check_title(check: Check) -> str:
@@ -74,7 +90,13 @@ def _confidences(verdict: Verdict) -> Iterator[float]:
 def _kind(check: Check) -> str:
     if check.name == PAID:
         return "paid"
-    return "gained" if check.name.endswith(GAINED) else check.compare or ""
+    return "gained" if GAINED in check.name else check.compare or ""
+
+
+def _mix(check: Check) -> str:
+    """For rates that were compared as if all groups had the same mix of a column's values, that in words."""
+    column = check.name.partition("_within_")[2].partition("[")[0]
+    return f", at the same mix of {column}" if column else ""
 
 
 def _line(check: Check, source: str) -> Line:

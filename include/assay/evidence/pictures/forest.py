@@ -151,7 +151,11 @@ def _value(line: Line) -> str:
 
 
 def _cut(name: str, most: int) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
+    """A name without its middle, when it is too long: what tells it from others is often its end."""
+    if len(name) <= most:
+        return name
+    end = (most - 1) // 2
+    return f"{name[: most - 1 - end]}…{name[-end:]}"
 
 
 def _said(lines: Sequence[Line], shown: Sequence[Line]) -> str:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 from assay.core import Check, Group, GroupMetrics, Limit, Verdict
 from assay.evidence.card import words
-from assay.evidence.pictures.checks import levels
+from assay.evidence.pictures.checks import group_levels, is_paired
 from assay.evidence.pictures.figure import Figure, Line
 from assay.evidence.pictures.reliability import is_bin
+
+FOUND = ("slice",)
+"""The only column of the slices that a search found."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -16,8 +19,8 @@ class Attribute:
 
     Attributes
     ----------
-    title
-        The columns as a phrase.
+    title, by
+        The heading, and what makes the groups, as a phrase.
     count
         How many groups there are.
     judged, others
@@ -25,6 +28,7 @@ class Attribute:
     """
 
     title: str
+    by: str
     count: int
     judged: Sequence[Figure]
     others: Sequence[Figure]
@@ -39,34 +43,41 @@ def attributes(verdict: Verdict) -> list[Attribute]:
     return [_attribute(columns, members, verdict) for columns, members in kinds.items()]
 
 
-def _attribute(columns: Sequence[str], groups: Sequence[GroupMetrics], verdict: Verdict) -> Attribute:
+def _attribute(columns: tuple[str, ...], groups: Sequence[GroupMetrics], verdict: Verdict) -> Attribute:
     metrics = list(dict.fromkeys(name for group in groups for name in group.metrics))
-    checks = [check for check in verdict.checks if check.attribute == "*".join(columns)]
-    judged = list(dict.fromkeys(check.metric for check in checks if check.metric in metrics))
+    checks = [check for check in verdict.checks if _about(check) == "*".join(columns)]
+    judged = [name for name in dict.fromkeys(map(_metric, checks)) if name in metrics]
+    by = words.attribute("*".join(columns)) if columns != FOUND else "slice that was found"
     figures = {
-        metric: _figure(metric, columns, groups, [check for check in checks if check.metric == metric], verdict)
+        metric: _figure(metric, by, groups, [check for check in checks if _metric(check) == metric], verdict)
         for metric in metrics
     }
+    kind = "Slices" if verdict.gate == "performance" else "Groups"
     return Attribute(
-        title=words.attribute("*".join(columns)),
+        title=f"{kind} by {by}" if columns != FOUND else "Weak slices that were found",
+        by=by,
         count=len(groups),
-        judged=[figures[metric] for metric in judged if metric is not None],
+        judged=[figures[metric] for metric in judged],
         others=[figure for metric, figure in figures.items() if metric not in judged],
     )
 
 
-def _figure(
-    metric: str, columns: Sequence[str], groups: Sequence[GroupMetrics], checks: Sequence[Check], verdict: Verdict
-) -> Figure:
+def _about(check: Check) -> str | None:
+    return FOUND[0] if check.compare == "excess" else check.attribute
+
+
+def _metric(check: Check) -> str:
+    return "excess" if check.compare == "excess" else check.metric or ""
+
+
+def _figure(metric: str, by: str, groups: Sequence[GroupMetrics], checks: Sequence[Check], verdict: Verdict) -> Figure:
     named = {_key(group) for check in checks for group in check.groups or ()}
     limit, said = _limit(metric, groups, checks)
     drawn = [_line(group, metric, limit, decisive=_key(group.group) in named) for group in groups]
-    level = levels(verdict)
-    alone = f"Each interval by itself at {level} confidence." if verdict.gate == "fairness" and level else ""
     return Figure(
-        caption=f"{words.metric(metric)} by {words.attribute('*'.join(columns))}",
+        caption=f"{words.metric(metric)} by {by}",
         lines=sorted(drawn, key=_highest_first),
-        level=" ".join(filter(None, [said, alone])),
+        level=" ".join(filter(None, [said, group_levels(verdict)])),
     )
 
 
@@ -88,16 +99,17 @@ def _highest_first(line: Line) -> tuple[bool, float, str]:
 
 def _limit(metric: str, groups: Sequence[GroupMetrics], checks: Sequence[Check]) -> tuple[Limit | None, str]:
     """What each group may be, and that in words: by itself, or beside the groups that were compared."""
-    plain = [
-        check for check in checks if check.limit is not None and check.name.startswith(f"{metric}_{check.compare}")
-    ]
-    plain = [check for check in plain if "_within_" not in check.name and not check.name.endswith("_gained")]
-    held = [check.limit for check in checks if check.compare == "level" and check.limit is not None]
+    held = [check.limit for check in checks if check.limit is not None and _of_one(check)]
     if held:
         lows, highs = [each.min for each in held if each.min is not None], [e.max for e in held if e.max is not None]
         limit = Limit(min=max(lows, default=None), max=min(highs, default=None))
         return limit, f"Shaded: what each group may have, {words.limit(limit)}."
-    return next(_apart(metric, groups, plain), (None, ""))
+    return next(_apart(metric, groups, checks), (None, ""))
+
+
+def _of_one(check: Check) -> bool:
+    """Whether a limit is one that every group is held against."""
+    return check.compare in ("level", "excess") and not is_paired(check)
 
 
 def _apart(metric: str, groups: Sequence[GroupMetrics], checks: Sequence[Check]) -> Iterator[tuple[Limit, str]]:
@@ -105,8 +117,8 @@ def _apart(metric: str, groups: Sequence[GroupMetrics], checks: Sequence[Check])
     estimates = {_key(group.group): found.estimate for group in groups if (found := group.metrics.get(metric))}
     for check in checks:
         pair = [value for group in check.groups or () if (value := estimates.get(_key(group))) is not None]
-        if len(pair) != 2 or check.limit is None:
-            continue
+        if len(pair) != 2 or check.limit is None or is_paired(check) or "_within_" in check.name:
+            continue  # what was gained, and rates at the same mix, are no numbers of the groups themselves
         if check.compare == "difference" and check.limit.max is not None:
             low = min(pair)
             yield Limit(min=low, max=low + check.limit.max), _shaded("difference", check.limit)

@@ -35,6 +35,8 @@ class Sheet:
         The verdict's.
     unmet, met
         The checks that do not pass, what decides first, and those that do.
+    informing
+        Those that are for information: whether they pass means nothing for the gate.
     figures
         The checks that have intervals, drawn.
     attributes
@@ -50,6 +52,7 @@ class Sheet:
     story: Story
     unmet: Sequence[Judged]
     met: Sequence[Judged]
+    informing: Sequence[Judged]
     figures: Sequence[Figure]
     attributes: Sequence[Attribute]
     calibration: Reliability | None
@@ -58,7 +61,7 @@ class Sheet:
     @property
     def waived(self) -> list[Judged]:
         """The checks that went on by a waiver."""
-        return [each for each in (*self.unmet, *self.met) if each.waived]
+        return [each for each in (*self.unmet, *self.met, *self.informing) if each.waived]
 
 
 def sheet(verdict: Verdict, *, waived: "Mapping[CheckKey, WaiverState] | None" = None) -> Sheet:
@@ -74,13 +77,15 @@ def sheet(verdict: Verdict, *, waived: "Mapping[CheckKey, WaiverState] | None" =
         Judged(check=check, waived=excuses.get((check.name, check.attribute)))
         for check in sorted(verdict.checks, key=worst_first)
     ]
+    limited = [each for each in judged if each.check.severity != "info"]
     figures = [each for each in check_figures(verdict.checks, verdict) if any(line.interval for line in each.lines)]
     return Sheet(
         verdict=verdict,
         digest=verdict.digest,
         story=story(verdict),
-        unmet=[each for each in judged if each.check.outcome is not Outcome.PASS],
-        met=[each for each in judged if each.check.outcome is Outcome.PASS],
+        unmet=[each for each in limited if each.check.outcome is not Outcome.PASS],
+        met=[each for each in limited if each.check.outcome is Outcome.PASS],
+        informing=[each for each in judged if each.check.severity == "info"],
         figures=[_bare(each) for each in figures],
         attributes=attributes(verdict),
         calibration=reliability(verdict.groups),

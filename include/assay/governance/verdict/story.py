@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 from assay.core import Check, Outcome, Verdict
 from assay.evidence.card import words
-from assay.evidence.pictures.checks import sides, worst_first
+from assay.evidence.pictures.checks import PAID, is_paired, sides, worst_first
 from assay.evidence.pictures.reliability import is_bin
+from assay.governance.verdict.groups import FOUND
 
 TOLD = 4
 """Checks that the summary names; all of them follow below it."""
@@ -76,6 +77,8 @@ class Story:
         What decided it, each check with the first sentence of its reason.
     more
         How many further checks came to the same.
+    mitigated
+        What the mitigation gained and what it cost, each a sentence.
     means, next
         What that means, and what can be done.
     budget
@@ -86,6 +89,7 @@ class Story:
     outcome: str
     decided: Sequence[tuple[str, str]]
     more: int
+    mitigated: Sequence[str]
     means: str
     next: str
     budget: str
@@ -100,6 +104,7 @@ def story(verdict: Verdict) -> Story:
         outcome=_outcome(verdict),
         decided=[(phrase(check), _gist(check.reason)) for check in decided[:TOLD]],
         more=max(0, len(decided) - TOLD) if verdict.outcome is not Outcome.PASS else 0,
+        mitigated=[_gist(check.reason) for check in sorted(verdict.checks, key=_paid_first) if is_paired(check)],
         means="" if person or not verdict.checks else _means(verdict),
         next="" if person else _NEXT_OF.get((verdict.gate, verdict.outcome), _NEXT[verdict.outcome]),
         budget=_budget(verdict),
@@ -115,9 +120,11 @@ def phrase(check: Check) -> str:
     ...     groups=[{"sex": "Female"}, {"sex": "Male"}]))
     'True positive rate difference by sex (Female against Male)'
     """
-    metric = check.metric or ""
-    own = bool(metric) and (check.name == metric or check.name.startswith(f"{metric}_"))
-    name = words.metric(metric) + words.plain(check.name[len(metric) :]) if own else words.plain(check.name)
+    metric, _, of = (check.metric or "").removesuffix("]").partition("[")
+    name = check.name.removesuffix(f"[{of}]")
+    own = bool(metric) and (name == metric or name.startswith(f"{metric}_"))
+    name = words.metric(metric) + words.plain(name[len(metric) :]) if own else words.plain(name)
+    name += f" for {of}" if of else ""
     by = f" by {words.attribute(check.attribute)}" if check.attribute else ""
     compared = sides(check)
     return f"{name[:1].upper()}{name[1:]}{by}" + (f" ({compared})" if compared and by else "")
@@ -142,7 +149,8 @@ def _asked(verdict: Verdict) -> str:
         return f"The {words.plain(verdict.gate)} asked for {what}."
     if any(check.name.endswith("_vs_champion") for check in verdict.checks):
         what += ", and no worse than the one that serves now"
-    by = list(dict.fromkeys(words.attribute("*".join(group.group)) for group in verdict.groups if not is_bin(group)))
+    kinds = dict.fromkeys(tuple(group.group) for group in verdict.groups if not is_bin(group))
+    by = [words.attribute("*".join(columns)) for columns in kinds if columns != FOUND]
     columns = f", by {_listed(by)}" if by else ""
     count = rows(verdict)
     on = "" if count is None else f" It measured {count:,} row{'s' if count != 1 else ''}"
@@ -181,7 +189,12 @@ def _deciding(verdict: Verdict) -> list[Check]:
 
 
 def _gist(reason: str) -> str:
-    return reason.partition(". ")[0].rstrip(".")
+    """The finding, without what could not be measured beside it and how much more data would show."""
+    return reason.partition("; not measured")[0].partition(". ")[0].rstrip(".")
+
+
+def _paid_first(check: Check) -> tuple[bool, str]:
+    return check.name != PAID, check.attribute or ""
 
 
 def _means(verdict: Verdict) -> str:
