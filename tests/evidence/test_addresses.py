@@ -20,10 +20,19 @@ def test_they_are_what_the_gates_call_their_checks(tmp_path):
     drops = [{"scenario": "unknown_category", "share": share, "metric": "auc", "max_drop": 0.4} for share in (0.1, 0.2)]
     parts = {
         "performance": {**gates["performance"], "checks": limits, "champion": [{"metric": "auc", "margin": 0.5}]},
-        "fairness": {**gates["fairness"], "groups": ["sex"]},
+        "fairness": {
+            **gates["fairness"],
+            "groups": ["sex", "word"],
+            "checks": [
+                {"metric": "tpr", "max": 0.1, "groups": ["sex"]},
+                {"metric": "tpr", "max": 0.2},
+                {"metric": "fpr", "max": 0.2, "groups": ["word"]},
+            ],
+        },
         "robustness": {**gates["robustness"], "checks": drops},
     }
-    case, module = make_case(tmp_path, gates=parts)
+    data = {**POLICY["data"], "sensitive": ["sex", "word"]}
+    case, module = make_case(tmp_path, gates=parts, data=data)
     model = OnnxModel(train(case, module).onnx)
     case = replace(case, onnx=model, champion=(1, model))
     named = [

@@ -57,12 +57,13 @@ def latest_checks(settings: "Settings", model: str, gate: str) -> list[Check]:
 
 
 def _gates(policy: "Policy") -> Iterator[str]:
+    from assay.gates.fairness import named_checks
+
     gates = policy.gates
     for name, attribute in check_names(gates.performance, rival=True):
         yield "/".join(filter(None, ["performance", name, attribute]))
-    for columns in gates.fairness.attributes:
-        for name in distinct_names([check.name for check in gates.fairness.checks]):
-            yield f"fairness/{name}/{'*'.join(columns)}"
+    for attribute in map("*".join, gates.fairness.attributes):
+        yield from (f"fairness/{name}/{attribute}" for name, _ in named_checks(gates.fairness, attribute))
     for name in distinct_names([f"{check.metric}_drop_{check.scenario}" for check in gates.robustness.checks]):
         yield f"robustness/{name}"
 

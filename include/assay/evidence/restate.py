@@ -99,6 +99,8 @@ def _fairness(verdict: Verdict, before: Fairness, after: Fairness) -> Judgement 
 
     if after.scored or after.strata or before.edges != after.edges:  # of these the verdict holds no counts
         return None
+    if any(check.name == "accuracy_paid" for check in verdict.checks):  # nor of two models' decisions together
+        return None
     tables: dict[frozenset[str], list[GroupMetrics]]
     tables = {frozenset(attribute): [] for attribute in before.attributes}
     for group in verdict.groups:
