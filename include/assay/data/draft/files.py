@@ -63,6 +63,10 @@ gates:
     checks:
 {robustness}
 
+# mitigation:                    # tried once when the fairness gate fails; docs/mitigation.md compares the methods
+#   method: reweighing           # reweighing | thresholds | constraint
+#   attributes: [{first}]
+
 approval:                        # risk tier high: one of each, neither of them whoever asked for the run
   model_owners: [reviewer]       # names that people sign in to Airflow with
   risk_officers: [officer]
@@ -139,6 +143,7 @@ def _policy(table: "pa.Table", roles: Roles, name: str) -> str:
         positive=_scalar(data.positive),
         features="\n".join(f"    - {_scalar(column)}" for column in data.features),
         sensitive=", ".join(sensitive),
+        first=sensitive[0],
         groups=", ".join(groups),
         base_rate=rate,
         brier=_rounded_up(rate * (1 - rate)),
