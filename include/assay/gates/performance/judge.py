@@ -1,5 +1,6 @@
 """Judge: every quantity's whole interval against its limit, all intervals holding together."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -95,9 +96,15 @@ def _in_currency(check: Check, words: str, currency: str) -> Check:
         return check
     sign = -1 if check.estimate < 0 else 1
     low, high = sorted(1000 * sign * end for end in check.interval)
-    one, thousand = (f"{amount * abs(check.estimate):,.4g}" for amount in (1, 1000))
-    said = f"{words.format(one, currency)}, a thousand {thousand} [{low:,.4g}, {high:,.4g}]"
+    one, thousand = (_amount(times * abs(check.estimate)) for times in (1, 1000))
+    said = f"{words.format(one, currency)}, a thousand {thousand} [{_amount(low)}, {_amount(high)}]"
     return replace(check, reason=f"{check.reason}; {said}")
+
+
+def _amount(value: float) -> str:
+    """Four digits at least, and never as a power of ten."""
+    size = math.floor(math.log10(abs(value))) if value else 0
+    return f"{value:,.{min(9, max(0, 3 - size))}f}"
 
 
 def _plain(about: Held, limit: Limit, severity: Severity, evidence: PerformanceEvidence, policy: Performance) -> Check:
