@@ -41,7 +41,7 @@ def differences(recorded: Verdict, replayed: Verdict) -> list[str]:
     """
     gate = recorded.gate
     one, other = recorded.to_dict(), replayed.to_dict()
-    if any(check.compare == TIMED for check in recorded.checks):
+    if all(each.outcome is decide(each.checks) for each in (recorded, replayed)):
         one["outcome"], other["outcome"] = _untimed(recorded), _untimed(replayed)
     found = list(_fields(gate, one, other, ("outcome", "budget", *_SUBJECT)))
     for where, pair in _paired(_checks(recorded), _checks(replayed)).items():
@@ -53,9 +53,8 @@ def differences(recorded: Verdict, replayed: Verdict) -> list[str]:
 
 
 def _untimed(verdict: Verdict) -> str:
-    """What the verdict comes to without the checks that read a clock; its own outcome where nothing else decides."""
-    rest = [check for check in verdict.checks if check.compare != TIMED]
-    return str(decide(rest)) if any(check.severity == "critical" for check in rest) else ""
+    """What the verdict comes to without the checks that read a clock."""
+    return str(decide([check for check in verdict.checks if check.compare != TIMED]))
 
 
 def _checks(verdict: Verdict) -> dict[str, Mapping[str, Any]]:
