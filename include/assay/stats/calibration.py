@@ -25,8 +25,13 @@ def ece_noise(score: Floats) -> float:
     by the mean of a half-normal variable, ``sqrt(2 / pi)`` standard deviations. That much is the
     bound on the upward bias of an estimated calibration error.
     """
-    variance = np.bincount(score_bins(score, ECE_BINS), score * (1 - score), ECE_BINS)
-    return float(np.sqrt(2 / np.pi * variance).sum() / max(1, len(score)))
+    rows = max(1, len(score))
+    return noise_lift(np.bincount(score_bins(score, ECE_BINS), score * (1 - score), ECE_BINS) / rows, rows)
+
+
+def noise_lift(variances: Floats, size: float) -> float:
+    """As `ece_noise`, from each bin's part of the mean of ``score * (1 - score)`` and the number of rows."""
+    return float(np.sqrt(2 / np.pi * variances / size).sum())
 
 
 class Bin(NamedTuple):
