@@ -123,7 +123,7 @@ def test_every_task_of_a_mitigated_run_has_its_place(client, mitigated):
 def test_what_was_gained_and_paid_is_drawn(client, mitigated):
     number = numbers(mitigated, "fairness")[-1]
     said = Page(client.get(f"/dossiers/{mitigated.run_id}/verdicts/{number}").text).said
-    assert "True positive rate: what the mitigation gained, the gap before less the gap after" in said
+    assert "True positive rate difference: what the mitigation gained" in said
     assert "Accuracy: what the mitigation cost" in said
     assert "It judged the model after mitigation by reweighing, 222222222222 ." in said
     assert "on this one it spent 0.75 percentage points" in said

@@ -117,7 +117,7 @@ def test_groups_taken_together_have_a_section_of_their_own():
         [line.name for item in s.items if isinstance(item, Figure) for line in item.lines] for s in (single, joint)
     ]
     assert all(TIMES not in name for name in names[0])
-    assert names[1] == [f"tpr difference by sex {TIMES} race"]
+    assert names[1] == [f"by sex {TIMES} race"]
     tables = [[item.caption for item in s.items if isinstance(item, Table)] for s in (single, joint)]
     assert tables == [["Every metric by sex"], [f"Every metric by sex {TIMES} race"]]
 

@@ -104,10 +104,11 @@ def test_groups_add_up_to_the_rows(sizes):
 
 
 def test_what_a_mitigation_cost_and_gained_is_in_the_summary():
-    gained = check(
-        "tpr_difference_gained", UNSURE, severity="info", reason="a gain of 0.1; not measured, too few: x. More"
-    )
-    paid = check("accuracy_paid", PASS, severity="info", attribute=None, reason="0.01 is paid")
-    told = story(verdict("fairness", [check(outcome=PASS), gained, paid]))
-    assert told.mitigated == ["0.01 is paid", "a gain of 0.1"]
+    paid = check("accuracy_paid", UNSURE, severity="info", attribute=None, reason="0.01 is paid")
+    proven = check("tpr_difference_gained", PASS, severity="info", reason="a gain of 0.1; not measured, few: x. More")
+    lost = check("fpr_difference_gained", FAIL, severity="info", reason="a loss of 0.1")
+    unsure = [check(f"{name}_gained", UNSURE, severity="info", reason="no matter") for name in "ab"]
+    told = story(verdict("fairness", [check(outcome=PASS), *unsure, proven, lost, paid]))
+    assert told.mitigated[:3] == ["0.01 is paid", "a gain of 0.1", "a loss of 0.1"]
+    assert told.mitigated[3].startswith("In 2 comparisons by group neither gain nor loss is proven")
     assert story(verdict("fairness", [check()])).mitigated == []

@@ -16,7 +16,7 @@ _COMPARED = {
     ("fairness", "difference"): ": largest difference between groups",
     ("fairness", "ratio"): ": smallest ratio between groups",
     ("fairness", "level"): ": the group that is nearest to the limit, or beyond it",
-    ("fairness", "gained"): ": what the mitigation gained, the gap before less the gap after",
+    ("fairness", "gained"): " {compare}: what the mitigation gained",
     ("fairness", "paid"): ": what the mitigation cost",
     ("robustness", "difference"): ": how much worse under damage",
 }
@@ -39,12 +39,12 @@ def check_figures(checks: Sequence[Check], verdict: Verdict, source: str = "") -
     told = f"The intervals of the {verdict.gate} gate hold {together} with {level} confidence." if level else ""
     return [
         Figure(
-            caption=words.metric(metric) + _COMPARED.get((verdict.gate, kind), "") + mix,
-            lines=[_line(check, source) for check in members],
+            caption=words.metric(metric) + _COMPARED.get((verdict.gate, kind), "").format(compare=compare) + mix,
+            lines=[_line(check, name, source) for check, name in zip(members, _names(members), strict=True)],
             level=told,
             anchor=_ANCHORS.get(kind),
         )
-        for (metric, kind, _, mix), members in kinds.items()
+        for (metric, kind, compare, mix), members in kinds.items()
     ]
 
 
@@ -99,9 +99,17 @@ def _mix(check: Check) -> str:
     return f", at the same mix of {column}" if column else ""
 
 
-def _line(check: Check, source: str) -> Line:
+def _names(checks: Sequence[Check]) -> list[str]:
+    """What tells the checks of one figure apart: what they are about, where that is enough."""
+    about = {check.attribute for check in checks}
+    if None in about or len(about) < len(checks):
+        return list(map(check_title, checks))
+    return [f"by {words.attribute(check.attribute or '')}" for check in checks]
+
+
+def _line(check: Check, name: str, source: str) -> Line:
     return Line(
-        name=check_title(check),
+        name=name,
         detail=sides(check),
         estimate=check.estimate,
         interval=check.interval,

@@ -104,7 +104,7 @@ def story(verdict: Verdict) -> Story:
         outcome=_outcome(verdict),
         decided=[(phrase(check), _gist(check.reason)) for check in decided[:TOLD]],
         more=max(0, len(decided) - TOLD) if verdict.outcome is not Outcome.PASS else 0,
-        mitigated=[_gist(check.reason) for check in sorted(verdict.checks, key=_paid_first) if is_paired(check)],
+        mitigated=_mitigated(verdict),
         means="" if person or not verdict.checks else _means(verdict),
         next="" if person else _NEXT_OF.get((verdict.gate, verdict.outcome), _NEXT[verdict.outcome]),
         budget=_budget(verdict),
@@ -193,8 +193,15 @@ def _gist(reason: str) -> str:
     return reason.partition("; not measured")[0].partition(". ")[0].rstrip(".")
 
 
-def _paid_first(check: Check) -> tuple[bool, str]:
-    return check.name != PAID, check.attribute or ""
+def _mitigated(verdict: Verdict) -> list[str]:
+    """What was paid, then what is proven to be gained or lost, then how much is not proven."""
+    paired = sorted((check for check in verdict.checks if is_paired(check)), key=lambda check: check.name != PAID)
+    unsure = [check for check in paired if check.name != PAID and check.outcome is Outcome.INCONCLUSIVE]
+    told = [_gist(check.reason) for check in paired if check not in unsure]
+    if unsure:
+        count = f"{len(unsure)} comparison{'s' if len(unsure) != 1 else ''}"
+        told.append(f"In {count} by group neither gain nor loss is proven: see the checks for information")
+    return told
 
 
 def _means(verdict: Verdict) -> str:
