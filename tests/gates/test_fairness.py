@@ -233,7 +233,7 @@ def test_the_order_of_rows_does_not_matter():
 sizes = st.integers(20, 3000)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(data=st.data(), compare=st.sampled_from(["difference", "ratio"]))
 def test_a_wider_gap_never_improves_the_verdict(data, compare):
     """Move some decisions of the highest group up, or of the lowest down, where it is sure that they differ.

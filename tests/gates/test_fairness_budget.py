@@ -9,7 +9,7 @@ from assay.core import Budget, Outcome
 from assay.gates.fairness import FairnessEvidence, GroupCounts, judge, measure
 
 PART = policy(check("tpr", max=0.1), confidence=0.9)
-RUNS, RETRIES, POSITIVES = 200, 20, 400
+RUNS, RETRIES, POSITIVES = 150, 20, 400
 KEPT = 0.5  # of the holdout's people, the share that a retraining decides as the one before would
 
 
@@ -96,7 +96,7 @@ def test_a_check_on_some_of_the_groups_costs_the_others_nothing():
 
 def test_simulated_joint_level_over_attributes_of_unequal_checks():
     """Seeded: no difference anywhere; any interval that misses 0 is an error."""
-    random, runs, errors = np.random.default_rng(6), 150, 0
+    random, runs, errors = np.random.default_rng(6), 80, 0
     part = policy(
         *(check(m, min=0.0, groups=["sex"]) for m in ("tpr", "fpr")),
         check("selection_rate", min=0.0, groups=["race"]),

@@ -13,7 +13,6 @@ from assay.core import Outcome
 from assay.gates.fairness import FairnessEvidence, judge, measure
 from assay.gates.fairness.members import PAIRS, PairedCounts
 from assay.stats.intervals import normal_quantile
-from assay.stats.spread import fall_of_largest
 
 ALL = (
     check("tpr", max=0.1),
@@ -155,7 +154,7 @@ def test_intervals_agree_with_a_bootstrap_of_the_rows():
 
 def test_simulated_coverage(capsys):
     """Seeded: three groups, of which others are extreme after than before; all gains hold together."""
-    random, runs = np.random.default_rng(8), 150
+    random, runs = np.random.default_rng(8), 100
     part = policy(*ALL[:2], ALL[2], confidence=0.9, min_group_size=1)
     cells = np.array(
         [
@@ -246,15 +245,6 @@ def test_the_estimate_lies_in_its_interval(table):
             assert found.interval[0] - 1e-12 <= found.estimate <= found.interval[1] + 1e-12
         else:
             assert found.outcome is Outcome.INCONCLUSIVE
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=5), st.lists(st.floats(0, 1), min_size=1, max_size=5), st.data())
-def test_a_fall_of_the_largest_is_held_when_every_fall_is(before, after, data):
-    """Shift the estimates by less than the half-widths: the true fall stays inside."""
-    shift = st.floats(-0.05, 0.05)
-    moved = [np.array([each + data.draw(shift) for each in side]) for side in (before, after)]
-    _, low, high = fall_of_largest(*moved, np.full((len(before), len(after)), 0.1))
-    assert low - 1e-12 <= max(before) - max(after) <= high + 1e-12
 
 
 def test_pairs_are_of_the_same_label():

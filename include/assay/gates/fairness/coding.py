@@ -65,6 +65,8 @@ def join(columns: Sequence[Coded], most: int | None = None) -> Joined:
     >>> joined.found, joined.codes.tolist()
     ([('a', 'y'), ('b', 'x')], [1, 0, 1])
     """
+    if len(columns) == 1:  # whose names all occur
+        return Joined([(name,) for name in columns[0].names], columns[0].codes)
     found: list[tuple[str, ...]] = [()]
     at = np.zeros(len(columns[0].codes), dtype=np.intp)
     for names, codes in columns:

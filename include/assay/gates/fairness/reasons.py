@@ -29,7 +29,7 @@ WORDS = {
     "rmse": "root mean squared error",
     "mean_error": "mean error",
 }
-_COMES_TO = {Outcome.PASS: "all of that is", Outcome.FAIL: "none of that is"}
+_COMES_TO = {Outcome.PASS: "the whole range is allowed", Outcome.FAIL: "no part of the range is allowed"}
 _CANNOT_TELL = "these data cannot tell"
 _MOST_DECIMALS = 6
 _NAMED = 20  # groups that a reason names; the others stand in the verdict's `groups`
