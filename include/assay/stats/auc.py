@@ -12,7 +12,7 @@ def auc(label: NDArray[np.bool_], score: Floats) -> tuple[float, Floats]:
     Parameters
     ----------
     label, score : ndarray of shape (n,)
-        At least two rows of each class; fast where the rows come in the order of their scores.
+        At least two rows of each class.
 
     Returns
     -------
@@ -34,22 +34,19 @@ def auc(label: NDArray[np.bool_], score: Floats) -> tuple[float, Floats]:
     >>> value, pulls.round(2).tolist()
     (0.875, [0.31, -0.31, -0.31, 0.31])
     """
-    order = np.argsort(score, kind="stable")
-    ordered, positive = score[order], label[order]
-    high, low = ordered[positive], ordered[~positive]
-    beaten, beating = _placements(high, low), 1 - _placements(low, high)
-    value = float(beaten.mean())
-    n, places = len(label), np.empty(len(label))
-    for members, own in ((order[positive], beaten), (order[~positive], beating)):
-        places[members] = (own - value) * np.sqrt(n * (n - 1) / (len(own) * (len(own) - 1)))
-    return value, places
-
-
-def _placements(scores: Floats, others: Floats) -> Floats:
-    """For each score the share of the others, sorted, that lie below it; ties count half."""
-    below, upto = (np.searchsorted(others, scores, side=side) for side in ("left", "right"))
-    share: Floats = (below + upto) / (2 * len(others))
-    return share
+    order, n = np.argsort(score), len(label)
+    positive = label[order]
+    starts = np.flatnonzero(np.diff(score[order], prepend=-np.inf))  # of every run of tied scores
+    tied, high = np.diff(starts, append=n), np.add.reduceat(positive, starts, dtype=np.intp)
+    positives, negatives = int(high.sum()), n - int(high.sum())
+    high_below = np.cumsum(high) - high / 2  # ties count half
+    low_below = starts + tied / 2 - high_below
+    placed = np.where(positive, np.repeat(low_below / negatives, tied), np.repeat(1 - high_below / positives, tied))
+    value = float(placed[positive].mean())
+    scale = [(n * (n - 1) / (size * (size - 1))) ** 0.5 for size in (negatives, positives)]
+    pulls = np.empty(n)
+    pulls[order] = (placed - value) * np.where(positive, scale[1], scale[0])
+    return value, pulls
 
 
 def average_precision(label: NDArray[np.bool_], score: Floats) -> tuple[float, Floats]:
@@ -86,9 +83,7 @@ def average_precision(label: NDArray[np.bool_], score: Floats) -> tuple[float, F
     precision = true / rows
     value = float(added @ precision / positives)
     # what follows from a row's threshold on: one more positive lifts precision there, one more negative lowers it
-    lifted, lowered = (
-        np.cumsum((added * share / rows**2)[::-1])[::-1] / positives for share in (rows - true, true)
-    )  # fmt: skip
+    lifted, lowered = (np.cumsum((added * share / rows**2)[::-1])[::-1] / positives for share in (rows - true, true))
     own = (precision - value) / positives
     pulls = len(label) * np.where(label, own[place] + lifted[place], -lowered[place])
     return value, np.asarray(pulls, dtype=np.float64)

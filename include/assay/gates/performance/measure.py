@@ -77,9 +77,8 @@ def measure(
     scores = {"candidate": score} if champion_score is None else {"candidate": score, "champion": champion_score}
     require_probabilities(**scores)
     fields = _fields({**given, **(inputs or {})}, policy)  # numbers as such where they are to be had
-    beside = [each for each in (champion_score, champion_prediction, prediction, label, score) if each is not None]
-    # sums and halves must not depend on the order in which the rows come; with the scores in order, ranks cost nothing
-    order = np.lexsort([*(each.levels.codes for each in fields.values()), *beside])
+    beside = [each for each in (champion_score, champion_prediction, prediction, label) if each is not None]
+    order = _canonical(score, [*(each.levels.codes for each in fields.values()), *beside])
     prices = None if policy.cost is None else policy.cost.prices
     own = _sample(label, score, prediction, prices, order)
     other = None if champion_score is None else _sample(label, champion_score, champion_prediction, prices, order)
@@ -109,6 +108,13 @@ def require_slices(columns: Columns, policy: Performance) -> None:
     _, problems = _coded(columns, policy)
     if problems:
         raise UserError("gates.performance.slices", problems)
+
+
+def _canonical(score: NDArray[np.float64], others: list[NDArray[Any]]) -> NDArray[np.intp]:
+    """An order that does not depend on how the rows came: neither must sums, nor which half is searched."""
+    order = np.argsort(score)
+    tied = (np.diff(score[order]) == 0).any()
+    return np.lexsort([*others, score]) if tied else order
 
 
 def _sample(
