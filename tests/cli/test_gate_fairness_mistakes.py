@@ -88,6 +88,7 @@ POLICIES = {
     "metric.yaml": "{groups: [sex], checks: [{metric: tprr, max: 0.1}]}",
     "column.yaml": "{groups: [sexx], checks: [{metric: tpr, max: 0.1}]}",
     "limits.yaml": "{groups: [sex], checks: [{metric: tpr, max: 0.1}, {metric: tpr, min: 0.2}]}",
+    "both.yaml": "{groups: [sex], checks: [{metric: tpr, max: 0.1}, {metric: tpr, min: 0.2}, {metric: tprr, max: 1}]}",
     "turned.yaml": "{groups: [sex], checks: [{metric: tpr, min: 0.9, max: 0.8}]}",
     "numbers.yaml": "{groups: [sex], checks: [{metric: mae, max: 10}]}",
     "classes.yaml": "{groups: [sex], classes: [x, u], checks: [{metric: tpr, max: 0.1}]}",
@@ -145,7 +146,7 @@ def test_many_mistakes_are_one_message(data):
         score="beyond",
         weights="nil",
         groups="sex,key,fine*finer",
-        policy="metric.yaml",
+        policy="both.yaml",
         json_to="no/such/out.json",
     )
     lines = result.stderr.splitlines()
@@ -153,7 +154,8 @@ def test_many_mistakes_are_one_message(data):
     assert lines[0].endswith("problems")
     wanted = [
         "--json: there is no folder no/such",
-        "gates.fairness.checks.0.metric: must be",
+        "gates.fairness.checks.2.metric: must be",
+        "gates.fairness: checks.1 and checks.0 contradict each other",
         "three: has 3 classes",
         "gap: has no value in 7 of 2000 rows",
         "beyond: is not a number between 0 and 1 in 1 of 2000 rows",

@@ -119,3 +119,18 @@ def test_an_unknown_metric_names_the_nearest(metric, hint):
     (problem,) = caught.value.problems
     assert problem.path == "gates.fairness.checks.0.metric"
     assert str(problem).endswith(f"got '{metric}' {hint}")
+
+
+def test_contradictions_are_told_beside_keys_that_are_wrong():
+    """Pydantic looks at the whole only when each part of it is right; one message tells both."""
+    checks = "{metric: tprr, max: 0.1}, {metric: fpr, max: 0.1}, {metric: fpr, min: 0.2}, {metric: auc, min: 1, max: 0}"
+    fairness = f"{{groups: [sex, 3], confidenc: 1, checks: [{checks}]}}"
+    with pytest.raises(UserError) as caught:
+        parse_policy(WHOLE.replace("FAIRNESS", fairness).encode(), "policy.yaml")
+    assert [(each.path, each.message.partition(",")[0][:40]) for each in caught.value.problems] == [
+        ("gates.fairness.groups.1", "must be a valid string"),
+        ("gates.fairness.checks.0.metric", "must be 'selection_rate'"),
+        ("gates.fairness.checks.3", "min 1 is above max 0"),
+        ("gates.fairness.confidenc", "unknown key"),
+        ("gates.fairness", "checks.2 and checks.1 contradict each ot"),
+    ]

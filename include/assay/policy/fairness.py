@@ -1,10 +1,12 @@
 """What a policy says of the fairness gate."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import combinations
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from assay.policy.parts import Column, Columns, Limited, OnInconclusive, Part, Share
 
@@ -129,9 +131,28 @@ class Fairness(Part):
         """The checks that are made for the groups by these columns."""
         return [check for check in self.checks if check.covers(attribute)]
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _all_at_once(cls, data: Any, handler: ModelWrapValidatorHandler["Fairness"]) -> "Fairness":
+        """Tell limits that contradict each other also where some key is wrong, for which they would have to wait."""
+        try:
+            return handler(data)
+        except ValidationError as error:
+            lines = [
+                InitErrorDetails(type=each["type"], loc=each["loc"], input=each["input"], ctx=each.get("ctx", {}))
+                for each in error.errors(include_url=False)
+            ]
+            found = "; ".join(contradictions(*_readable(data)))
+            if not found or any(not each["loc"] for each in lines):  # the whole was looked at: it is told already
+                raise
+            told = PydanticCustomError("value_error", "{error}", {"error": found})
+            lines.append(InitErrorDetails(type=told, loc=(), input=data))
+            raise ValidationError.from_exception_data(cls.__name__, lines) from None
+
     @model_validator(mode="after")
     def _consistent(self) -> "Fairness":
-        problems = [*self._cuts(), *self._strangers(), *self._kinds(), *self._contradictions()]
+        problems = [*self._cuts(), *self._strangers(), *self._kinds()]
+        problems += contradictions(enumerate(self.checks), self.attributes)
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -174,15 +195,32 @@ class Fairness(Part):
         if scored:
             yield f"classes have no {', '.join(scored)}: one score does not say how likely each class is"
 
-    def _contradictions(self) -> Iterator[str]:
-        """Checks of one quantity whose limits nothing can meet together."""
-        for (at, one), (to, other) in combinations(enumerate(self.checks), 2):
-            same = (one.metric, one.compare, one.within) == (other.metric, other.compare, other.within)
-            if not same or not any(one.covers(each) and other.covers(each) for each in self.attributes):
-                continue
-            for (low, floor), (high, ceiling) in (((at, one), (to, other)), ((to, other), (at, one))):
-                if floor.min is not None and ceiling.max is not None and floor.min > ceiling.max:
-                    yield (
-                        f"checks.{low} and checks.{high} contradict each other: {floor.name} of at least "
-                        f"{floor.min:g} and of at most {ceiling.max:g}"
-                    )
+
+def contradictions(checks: Iterable[tuple[int, FairnessCheck]], attributes: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Checks of one quantity, by their places, whose limits nothing can meet together."""
+    for (at, one), (to, other) in combinations(checks, 2):
+        same = (one.metric, one.compare, one.within) == (other.metric, other.compare, other.within)
+        if not same or not any(one.covers(each) and other.covers(each) for each in attributes):
+            continue
+        for (low, floor), (high, ceiling) in (((at, one), (to, other)), ((to, other), (at, one))):
+            if floor.min is not None and ceiling.max is not None and floor.min > ceiling.max:
+                yield (
+                    f"checks.{low} and checks.{high} contradict each other: {floor.name} of at least "
+                    f"{floor.min:g} and of at most {ceiling.max:g}"
+                )
+
+
+def _readable(data: Any) -> tuple[list[tuple[int, FairnessCheck]], list[tuple[str, ...]]]:
+    """Of a part that is not right as a whole, the checks that are, by their places, and the groups."""
+    raw = data if isinstance(data, dict) else {}
+    entries, written = (each if isinstance(each, list) else [] for each in (raw.get("groups"), raw.get("checks")))
+    attributes = [
+        _columns(entry)
+        for entry in entries
+        if isinstance(entry, str) or (isinstance(entry, list) and all(isinstance(each, str) for each in entry))
+    ]
+    checks = []
+    for at, each in enumerate(written):
+        with suppress(ValidationError):
+            checks.append((at, FairnessCheck.model_validate(each)))
+    return checks, attributes
