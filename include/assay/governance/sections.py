@@ -7,7 +7,7 @@ from assay.core import Event, Record, Verdict
 from assay.evidence.card import words
 from assay.governance.verdict.sheet import Sheet, sheet
 from assay.governance.waived import Excuses
-from assay.governance.words import TASKS
+from assay.governance.words import task as task_of
 from assay.registry.dossier import BEFORE_TRAINING
 
 Subject = Mapping[str, str | None]
@@ -70,7 +70,7 @@ def sections(records: Mapping[int, Record], *, subject: Subject, excuses: Excuse
 
 def _anchors(verdicts: Mapping[int, Verdict], mitigated: set[str]) -> dict[int, list[str]]:
     """Which fragments lead to which verdict: a task to its own latest, a gate to its latest of all."""
-    tasks = {number: _task(verdict, mitigated) for number, verdict in verdicts.items()}
+    tasks = {number: task_of(verdict, mitigated) for number, verdict in verdicts.items()}
     last_of_task = {task: number for number, task in tasks.items()}
     last_of_gate = {verdict.gate: number for number, verdict in verdicts.items()}
     found = {}
@@ -79,12 +79,6 @@ def _anchors(verdicts: Mapping[int, Verdict], mitigated: set[str]) -> dict[int, 
         task = [tasks[number]] if last_of_task[tasks[number]] == number else []
         found[number] = list(dict.fromkeys([*gate, *task]))
     return found
-
-
-def _task(verdict: Verdict, mitigated: set[str]) -> str:
-    task = TASKS.get(verdict.gate, verdict.gate)
-    again = verdict.model in mitigated and verdict.gate in ("performance", "fairness")
-    return f"mitigated_{task}" if again else task
 
 
 def _models(mitigations: Sequence[Event]) -> set[str]:

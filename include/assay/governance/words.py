@@ -1,6 +1,6 @@
 """Numbers and verdicts in words, the same on every page."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from assay.core import Check, Outcome, Verdict
 from assay.evidence.card.words import NOTHING as NOTHING
@@ -36,6 +36,13 @@ _SAID = {
     Outcome.INCONCLUSIVE: "is inconclusive",
     Outcome.ERROR: "could not be measured",
 }
+
+
+def task(verdict: Verdict, mitigated: Collection[str]) -> str:
+    """The orchestrator's name of the task that a verdict came from, `mitigated` being what mitigation made."""
+    name = TASKS.get(verdict.gate, verdict.gate)
+    again = verdict.model in mitigated and verdict.gate in ("performance", "fairness")
+    return f"mitigated_{name}" if again else name
 
 
 def heading(gate: str) -> str:

@@ -50,7 +50,7 @@ def check_candidate(case: Case) -> Check:
     found = [each for training in made for each in _of_candidate(case, training.facts)]
     files = sum(len(training.facts["files"]) for training in made)
     return checked(
-        "candidate", f"{counted(files, 'file')} of {counted(len(made), 'model')}, and what signs them", found
+        "candidate", f"{counted(files, 'file')} of {counted(len(made), 'model')}, and their signatures", found
     )
 
 
