@@ -122,7 +122,7 @@ def excess(metric: str, one: Sample, other: Sample) -> Estimate | None:
     if first is None or second is None:
         return None
     sign = 1.0 if metric in SMALLER_IS_BETTER else -1.0
-    value = sign * (first.value - second.value)
+    value = sign * (first.value - second.value) + 0.0  # never -0
     pulls = first.pulls - second.pulls
     if _alike(metric, one, other):
         return Estimate(value=value, error=0.0)

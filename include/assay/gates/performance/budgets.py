@@ -39,4 +39,4 @@ def _latency(
     if interval is None:
         reason = f"how sure {estimate:.4g} ms is cannot be told from {asked}: they took too long to make more"
         return replace(check, reason=reason)
-    return replace(check, reason=f"{check.reason} ms; {asked}, on the machine that judged")
+    return replace(check, reason=f"{check.reason}; in milliseconds, over {asked}, on the machine that judged")

@@ -26,7 +26,12 @@ def slice_checks(evidence: PerformanceEvidence, policy: Performance, confidence:
     """For each attribute and floor, the worst slice."""
     for slices in evidence.slices.values():
         for floor in policy.floors:
-            yield _worst(slices, floor, policy, each_confidence(confidence, len(slices)))
+            yield _worst(slices, floor, policy, _each(slices, policy, confidence))
+
+
+def _each(slices: Sequence[Slice], policy: Performance, confidence: float) -> float:
+    """Level of each slice's interval; those too small to be judged take no part."""
+    return each_confidence(confidence, sum(part.rows >= policy.min_slice_size for part in slices))
 
 
 def _worst(slices: Sequence[Slice], floor: Floor, policy: Performance, confidence: float) -> Check:
@@ -85,7 +90,7 @@ def _left_out(unusable: Sequence[tuple[str, Slice]]) -> str:
 def slice_groups(evidence: PerformanceEvidence, policy: Performance, confidence: float) -> Iterator[GroupMetrics]:
     """Every slice with the policy's metrics, at the confidence at which its attribute's slices hold together."""
     for slices in evidence.slices.values():
-        each = each_confidence(confidence, len(slices))
+        each = _each(slices, policy, confidence)
         for part in slices:
             metrics = {
                 metric: Measured(
