@@ -56,13 +56,13 @@ class Thresholds(_Mitigated):
 class Constraint(_Mitigated):
     """Training under a constraint, by fairlearn's reductions around the team's `train`.
 
-    `iterations` is how many steps the search takes, each of which trains at least one model.
+    `iterations` is how many models the search tries.
     """
 
     method: Literal["constraint"]
     constraint: Parity
     max_gap: Share
-    iterations: Annotated[int, Field(ge=1, le=200)] = 10
+    iterations: Annotated[int, Field(ge=2, le=200)] = 12
 
 
 Mitigation = Annotated[Reweighing | Thresholds | Constraint, Field(discriminator="method")]

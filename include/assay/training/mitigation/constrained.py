@@ -1,7 +1,7 @@
 """Train under a constraint, by fairlearn's reductions, down to one model that does not answer by lot."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,6 @@ from fairlearn.reductions import (
     DemographicParity,
     EqualizedOdds,
     ErrorRate,
-    ExponentiatedGradient,
     FalsePositiveRateParity,
     TruePositiveRateParity,
 )
@@ -29,8 +28,8 @@ log = logging.getLogger(__name__)
 PARTS = 4
 """One part in so many of the training rows is kept back to choose the model by."""
 
-BOUND = 5.0
-"""What the multipliers may come to: how many times its size in errors a gap may weigh at most."""
+BOUND = 1.2
+"""The heaviest multipliers, where 1 are those that outweigh some row's own label."""
 
 _MOMENTS: Mapping[Parity, Any] = {
     "demographic_parity": DemographicParity,
@@ -41,6 +40,23 @@ _MOMENTS: Mapping[Parity, Any] = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """A model that was tried.
+
+    Attributes
+    ----------
+    weight
+        How heavy its multipliers are; 0 is the model as trained, from 1 on some labels are turned.
+    gap, accuracy
+        On the rows kept back: the largest difference between groups, and the share of right decisions.
+    """
+
+    weight: float
+    gap: float
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Constrained:
     """The model that was kept, and how it came about.
 
@@ -48,119 +64,119 @@ class Constrained:
     ----------
     pipeline
         Trained on all rows, with the multipliers of the best candidate.
-    gap, accuracy
-        Of that candidate on the rows kept back: the largest difference between groups, and the share
-        of right decisions.
-    kept, candidates
-        Its place among the candidates, counted from 1, and how many there were.
-    models
-        How many models were trained in all.
+    kept
+        That candidate.
+    candidates
+        All that were tried, in the order of their weights.
     """
 
     pipeline: Pipeline
-    gap: float
-    accuracy: float
-    kept: int
-    candidates: int
-    models: int
+    kept: Candidate
+    candidates: tuple[Candidate, ...]
 
 
 def constrained(task: Task, part: Constraint) -> Constrained:
-    """Search for multipliers under which the team's own `train` keeps the constraint.
+    """Train the team's own `train` towards the constraint, as far as it takes and no further.
 
-    Multipliers give every row a weight, and now and then the other label; the model that `train`
-    makes of them is a candidate. fairlearn's mixture of the candidates would answer by lot, so that
-    one of them is kept: of those that keep the gap on rows held back from all of them, the most
-    accurate; where none does, that with the smallest gap; the earlier of equals. Its multipliers then
-    train the model on all rows.
+    Multipliers of a constraint give every row a weight, and now and then the other label; the model
+    that `train` makes of them is a candidate. They are taken along one ray, on which each group
+    weighs by how far the model as trained is from the constraint in it: half of the iterations in
+    equal steps, the other half before the first candidate that keeps the gap, or around the one that
+    comes nearest.
+
+    A mixture of the candidates, as fairlearn would make it, answers by lot. One of them is kept: of
+    those that keep the gap, on rows held back from all of them, the most accurate; where none does,
+    that with the smallest gap; the lighter of equals. Its multipliers then train the model on all rows.
 
     Raises
     ------
     UserError
-        When fewer than two groups are large enough, or no candidate tells rows apart.
+        When fewer than two groups are large enough.
 
     References
     ----------
     A. Agarwal, A. Beygelzimer, M. Dudik, J. Langford, H. Wallach (2018), A reductions approach to
-    fair classification, ICML.
+    fair classification, ICML: the weights of a multiplier, and the search over a grid of them.
     """
     label, back = task.positive, folds(task.positive, task.cells, count=PARTS, seed=task.seed) == 0
     if large_enough(label[back], task.cells.take(back)).sum() < 2:
         message = f"fewer than two of {len(task.cells.names)} groups have enough rows of both classes to be compared"
         raise problem("mitigation.attributes", message, "take fewer columns together, or give more rows")
-    search = _search(task, part, ~back)
-    ranked = []
-    for place, model in search.predictors_.items():
-        if isinstance(model, _Trained):
-            decided = model.predict(task.features[back]) == 1
-            found = gap(part.constraint, decided, label[back], task.cells.take(back))
-            right = float((decided == label[back]).mean())
-            log.info("candidate %d: gap %.4f, accuracy %.4f", place + 1, found, right)
-            misses = found > part.max_gap
-            ranked.append((misses, found if misses else 0.0, -right, place, found))
-    if not ranked:
-        raise problem("mitigation", "every model found decides all rows alike", "give a larger max_gap")
-    _, _, right, place, found = min(ranked)
-    return Constrained(
-        pipeline=_retrained(task, part, search.lambda_vecs_[place]),
-        gap=found,
-        accuracy=-right,
-        kept=place + 1,
-        candidates=len(ranked),
-        models=search.n_oracle_calls_ - search.n_oracle_calls_dummy_returned_ + 1,
-    )
+    ray = _ray(task, part, ~back)
 
-
-class _Trained:
-    """The team's `train`, in the form that fairlearn asks for."""
-
-    def __init__(self, task: Task, rows: Bools) -> None:
-        self.task, self.rows = task, rows
-
-    def __sklearn_clone__(self) -> "_Trained":
-        return _Trained(self.task, self.rows)
-
-    def fit(self, features: pd.DataFrame, label: Any, sample_weight: Any) -> "_Trained":
-        """Train with labels and weights that follow from the multipliers."""
-        label = np.asarray(label) == 1
-        self.pipeline = self.task.fit(
-            self.rows, label=label, weights=_scaled(np.asarray(sample_weight), label, self.task.threshold)
+    def tried(weight: float) -> Candidate:
+        decided = _decided(task, _trained(task, part, weight * ray, ~back), task.features[back])
+        found = Candidate(
+            weight=weight,
+            gap=gap(part.constraint, decided, label[back], task.cells.take(back)),
+            accuracy=float((decided == label[back]).mean()),
         )
-        return self
+        log.info("multipliers of %.3f: gap %.4f, accuracy %.4f", weight, found.gap, found.accuracy)
+        return found
 
-    def predict(self, features: pd.DataFrame) -> NDArray[np.intp]:
-        """1 for the positive class, 0 for the other."""
-        return np.asarray(scores(self.pipeline, features) >= self.task.threshold, dtype=np.intp)
-
-
-def _search(task: Task, part: Constraint, rows: Bools) -> ExponentiatedGradient:
-    """Exponentiated gradient without its linear programs, whose multipliers are extremes that no candidate needs."""
-    search = ExponentiatedGradient(
-        _Trained(task, rows),
-        _moment(part),
-        objective=_errors(task),
-        eps=1 / BOUND,
-        max_iter=part.iterations,
-        run_linprog_step=False,
+    candidates = [tried(weight) for weight in (0.0, *_steps(0, BOUND, part.iterations - part.iterations // 2))]
+    candidates += [tried(weight) for weight in _closer(candidates, part)]
+    kept = min(candidates, key=lambda each: _rank(each, part.max_gap))
+    return Constrained(
+        pipeline=_trained(task, part, kept.weight * ray),
+        kept=kept,
+        candidates=tuple(sorted(candidates, key=lambda each: each.weight)),
     )
-    features, label = task.features[rows].reset_index(drop=True), task.label[rows].reset_index(drop=True)
-    return search.fit(features, label, sensitive_features=_groups(task)[rows])
 
 
-def _retrained(task: Task, part: Constraint, multipliers: pd.Series) -> Pipeline:
-    """The model of some multipliers, trained on all rows."""
-    moment, errors = _moment(part), _errors(task)
-    for each in (moment, errors):
-        each.load_data(task.features, task.label, sensitive_features=_groups(task))
-    known = multipliers.reindex(moment.index, fill_value=0.0)  # a class may be absent from a small group's part
+def _rank(candidate: Candidate, max_gap: float) -> tuple[bool, float, float, float]:
+    misses = candidate.gap > max_gap
+    return misses, candidate.gap if misses else 0.0, -candidate.accuracy, candidate.weight
+
+
+def _steps(low: float, high: float, count: int) -> Iterator[float]:
+    """So many weights above `low`, equally far apart, the last of them `high`."""
+    return (low + (high - low) * step / count for step in range(1, count + 1))
+
+
+def _closer(candidates: list[Candidate], part: Constraint) -> list[float]:
+    """The other half of the iterations: before the first candidate that keeps the gap, or else around the nearest."""
+    gaps = [each.gap for each in candidates]
+    place = next((place for place, found in enumerate(gaps) if found <= part.max_gap), None)
+    if place == 0:
+        return []
+    nearest = int(np.argmin(gaps))
+    low, high = (place - 1, place) if place else (max(nearest - 1, 0), min(nearest + 1, len(gaps) - 1))
+    steps = _steps(candidates[low].weight, candidates[high].weight, part.iterations // 2 + 1)
+    return list(steps)[:-1]  # the last of them is there already
+
+
+def _ray(task: Task, part: Constraint, rows: Bools) -> pd.Series:
+    """How far the model as trained is from each constraint that it does not keep, in multipliers of weight 1."""
+    moment = _loaded(_moment(part), task, rows)
+    plain = task.fit(rows)
+    beyond: pd.Series = moment.gamma(lambda features: _decided(task, plain, features).astype(int)).clip(lower=0)
+    heaviest = float(moment.signed_weights(beyond).abs().max())
+    return beyond / heaviest if heaviest > 0 else beyond
+
+
+def _trained(task: Task, part: Constraint, multipliers: pd.Series, rows: Bools | None = None) -> Pipeline:
+    """The model of some multipliers."""
+    moment, errors = _loaded(_moment(part), task, rows), _loaded(_errors(task), task, rows)
+    known = multipliers.reindex(moment.index, fill_value=0.0)  # a small group may lack a class in some of the rows
     signed = np.asarray(errors.signed_weights() + moment.signed_weights(known), dtype=np.float64)
     label = signed > 0
-    return task.fit(label=label, weights=_scaled(np.abs(signed), label, task.threshold))
+    return task.fit(rows, label=label, weights=_scaled(np.abs(signed), label, task.threshold))
+
+
+def _decided(task: Task, pipeline: Pipeline, features: pd.DataFrame) -> Bools:
+    return np.asarray(scores(pipeline, features) >= task.threshold, dtype=np.bool_)
+
+
+def _loaded(moment: Any, task: Task, rows: Bools | None) -> Any:
+    chosen = np.ones(len(task.label), dtype=np.bool_) if rows is None else rows
+    features, label = task.features[chosen].reset_index(drop=True), task.label[chosen].reset_index(drop=True)
+    moment.load_data(features, label, sensitive_features=_groups(task)[chosen])
+    return moment
 
 
 def _moment(part: Constraint) -> Any:
-    """The constraint: every group within half the gap of all rows together, so that no two are further apart."""
-    return _MOMENTS[part.constraint](difference_bound=part.max_gap / 2)
+    return _MOMENTS[part.constraint](difference_bound=part.max_gap)  # the bound has no say in the weights
 
 
 def _errors(task: Task) -> ErrorRate:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -122,13 +123,11 @@ def _under_constraint(task: Task, part: Constraint) -> Mitigated:
     facts = {
         "method": "constraint",
         "constraint": part.constraint,
-        "models": made.models,
-        "candidates": made.candidates,
-        "kept": made.kept,
+        "models": len(made.candidates) + 2,
+        "candidates": [asdict(each) for each in made.candidates],
         "not_compared": [task.cells.told(name) for name, each in zip(task.cells.names, large, strict=True) if not each],
-        "gap": made.gap,
-        "reached": made.gap <= part.max_gap,
-        "accuracy": made.accuracy,
+        **asdict(made.kept),
+        "reached": made.kept.gap <= part.max_gap,
     }
     return Mitigated(pipeline=made.pipeline, threshold=task.threshold, by_group=None, facts=facts)
 
