@@ -71,23 +71,31 @@ def measure(
     if score is not None:
         require_probabilities(score=score)
     if policy.numeric:
-        error = np.asarray(prediction, dtype=np.float64) - np.asarray(label, dtype=np.float64)
-        return FairnessEvidence(
-            attributes={
-                "*".join(names): summarise_errors(named(names, found), found.codes, error, weights)
-                for names, found in joined.items()
-            }
-        )
-    if policy.classes is not None:
-        actual, decided = coded(label), coded(prediction)
-        each = {
-            name: _binary(Rows(label=_is(actual, name), prediction=_is(decided, name), weights=weights, times=times),
-                          columns, joined, policy)
-            for name in map(str, policy.classes)
-        }  # fmt: skip
-        return FairnessEvidence(attributes={}, classes=each)
-    rows = Rows(label=label, prediction=prediction, score=score, weights=weights, times=times)
-    return _binary(rows, columns, joined, policy, before)
+        return _numbers(label, prediction, joined, weights)
+    if policy.classes is None:
+        rows = Rows(label=label, prediction=prediction, score=score, weights=weights, times=times)
+        return _binary(rows, columns, joined, policy, before)
+    actual, decided = coded(label), coded(prediction)
+    one_by_one = {}
+    for name in map(str, policy.classes):
+        rows = Rows(label=_is(actual, name), prediction=_is(decided, name), weights=weights, times=times)
+        one_by_one[name] = _binary(rows, columns, joined, policy)
+    return FairnessEvidence(attributes={}, classes=one_by_one)
+
+
+def _numbers(
+    label: NDArray[Any],
+    prediction: NDArray[Any],
+    joined: Mapping[Attribute, Joined],
+    weights: NDArray[np.float64] | None,
+) -> FairnessEvidence:
+    error = np.asarray(prediction, dtype=np.float64) - np.asarray(label, dtype=np.float64)
+    return FairnessEvidence(
+        attributes={
+            "*".join(names): summarise_errors(named(names, found), found.codes, error, weights)
+            for names, found in joined.items()
+        }
+    )
 
 
 def _binary(
@@ -97,9 +105,6 @@ def _binary(
     policy: Fairness,
     before: NDArray[np.bool_] | None = None,
 ) -> FairnessEvidence:
-    pairs = (
-        [] if before is None else [(names, tabulate_pairs(names, one, rows, before)) for names, one in joined.items()]
-    )
     return FairnessEvidence(
         attributes={"*".join(names): tabulate(names, found, rows) for names, found in joined.items()},
         strata={
@@ -108,7 +113,11 @@ def _binary(
             for within in dict.fromkeys(check.within for check in policy.checks_on(names))
             if within is not None and (cut := (*names, within))
         },
-        pairs={"*".join(names): found for names, found in pairs},
+        pairs={
+            "*".join(names): tabulate_pairs(names, found, rows, before)
+            for names, found in joined.items()
+            if before is not None
+        },
     )
 
 
