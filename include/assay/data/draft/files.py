@@ -51,6 +51,9 @@ gates:
       - {{metric: log_loss, max: {log_loss}}}
     champion:                    # how much worse than the champion, on the same rows, is still acceptable
       - {{metric: auc, margin: 0.01}}
+    # Slices, weak slices, costs and budgets of speed and size can be asked for too, see docs/performance.md:
+    # slices: [{slices}]
+    # floors: [{{metric: auc, min: 0.6}}]   # for the worst of them
   fairness:
     groups: [{groups}]
     min_group_size: 100
@@ -145,6 +148,7 @@ def _policy(table: "pa.Table", roles: Roles, name: str) -> str:
         sensitive=", ".join(sensitive),
         first=sensitive[0],
         groups=", ".join(groups),
+        slices=", ".join(sensitive),
         base_rate=rate,
         brier=_rounded_up(rate * (1 - rate)),
         log_loss=_rounded_up(-rate * math.log(rate) - (1 - rate) * math.log1p(-rate)),
