@@ -158,3 +158,9 @@ def test_a_comparison_that_nobody_asked_for_is_not_taken_for_one_without_a_champ
     verdict = recorded(replace(case, policy=alone), "performance")
     assert restate(verdict, alone, case.policy) is None
     assert restate(recorded(case, "performance"), case.policy, alone) is not None
+
+
+def test_what_two_models_gave_together_is_measured_again(case):
+    verdict = recorded(case, "fairness")
+    paid = replace(verdict.checks[0], name="accuracy_paid", attribute=None, groups=None)
+    assert restate(replace(verdict, checks=[*verdict.checks, paid]), case.policy, case.policy) is None
