@@ -1,6 +1,7 @@
 """What a policy says of the performance gate."""
 
 from collections.abc import Iterator
+from math import inf
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -166,7 +167,8 @@ class Performance(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Performance":
-        if problems := [*self._wrong_slices(), *self._wrong_edges(), *self._repeated()]:
+        problems = [*self._wrong_slices(), *self._wrong_edges(), *self._contradictions(), *self._repeated()]
+        if problems:
             raise ValueError("; ".join(problems))
         return self
 
@@ -184,6 +186,16 @@ class Performance(Part):
                 yield f"edges of {column} must rise: {', '.join(f'{edge:g}' for edge in edges)}"
         if strangers := sorted(set(self.edges) - set(self.slice_columns)):
             yield f"edges names columns that no slice is made of: {', '.join(strangers)}"
+
+    def _contradictions(self) -> Iterator[str]:
+        limits: list[PerformanceCheck | Floor]
+        for key, limits in (("checks", [*self.checks]), ("floors", [*self.floors])):
+            for metric in dict.fromkeys(each.metric for each in limits):
+                low = max((each.min for each in limits if each.metric == metric and each.min is not None), default=-inf)
+                high = min((each.max for each in limits if each.metric == metric and each.max is not None), default=inf)
+                # a floor holds the lowest slice, a ceiling the highest: both can be kept only where they leave room
+                if low > high:
+                    yield f"{key} on {metric} contradict each other: at least {low:g} and at most {high:g}"
 
     def _repeated(self) -> Iterator[str]:
         sizes = [each.rows for each in self.latency]
