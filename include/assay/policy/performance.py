@@ -1,6 +1,6 @@
 """What a policy says of the performance gate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import inf
 from typing import Annotated, Literal
 
@@ -188,8 +188,11 @@ class Performance(Part):
             yield f"edges names columns that no slice is made of: {', '.join(strangers)}"
 
     def _contradictions(self) -> Iterator[str]:
-        limits: list[PerformanceCheck | Floor]
-        for key, limits in (("checks", [*self.checks]), ("floors", [*self.floors])):
+        parts: tuple[tuple[str, Sequence[PerformanceCheck | Floor]], ...] = (
+            ("checks", self.checks),
+            ("floors", self.floors),
+        )
+        for key, limits in parts:
             for metric in dict.fromkeys(each.metric for each in limits):
                 low = max((each.min for each in limits if each.metric == metric and each.min is not None), default=-inf)
                 high = min((each.max for each in limits if each.metric == metric and each.max is not None), default=inf)
