@@ -6,7 +6,6 @@ comparison, as in a run. Prints the table of docs/mitigation.md. Run: python ben
 """
 
 import sys
-import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,7 +80,7 @@ class Point:
     accuracy: float
     auc: float
     brier: float
-    seconds: float
+    models: int
 
 
 def main() -> None:
@@ -93,7 +92,7 @@ def main() -> None:
             print(row(point), file=sys.stderr, flush=True)
             points.append(point)
     heads = ["method", "goal", "selection gap", "TPR, women less men", "accuracy", "accuracy paid", "AUC", "Brier"]
-    print(f"| {' | '.join([*heads, 'gate', 'fit, s'])} |")
+    print(f"| {' | '.join([*heads, 'gate', 'models'])} |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for point in points:
         print(row(point))
@@ -120,8 +119,7 @@ def measured() -> Iterator[Point]:
     groups = {name: encode(unseen[name], "text")[:, 0] for name in policy.gates.fairness.columns}
     trained = {name: encode(seen[name], "text")[:, 0] for name in SEX}
 
-    def point(family: str, name: str, made: Mitigated, began: float, before: NDArray[np.bool_] | None) -> Point:
-        seconds = time.perf_counter() - began
+    def point(family: str, name: str, made: Mitigated, before: NDArray[np.bool_] | None) -> Point:
         score = np.asarray(made.pipeline.predict_proba(frame)[:, 1])
         columns = {column: values.reshape(-1, 1) for column, values in groups.items()}
         level = made.by_group.of(columns, plain=made.threshold) if made.by_group else made.threshold
@@ -144,20 +142,18 @@ def measured() -> Iterator[Point]:
             accuracy=float((decided == label).mean()),
             auc=float(roc_auc_score(label, score)),
             brier=float(brier_score_loss(label, score)),
-            seconds=seconds,
+            models=made.facts.get("models", 1),
         )
 
     def allowed(before: NDArray[np.bool_] | None) -> float | None:
         return None if before is None or policy.mitigation is None else policy.mitigation.max_accuracy_loss
 
     decisions: dict[str, NDArray[np.bool_]] = {}
-    began = time.perf_counter()
     plain = Mitigated(pipeline=fit(**known), threshold=policy.training.threshold, by_group=None, facts={})
-    yield point("as trained", "as trained", plain, began, None)
+    yield point("as trained", "as trained", plain, None)
     for family, name, mitigation in methods():
-        began = time.perf_counter()
         made = fit_mitigated(mitigation=mitigation, groups=trained, threshold=policy.training.threshold, **known)
-        yield point(family, name, made, began, decisions["as trained"])
+        yield point(family, name, made, decisions["as trained"])
 
 
 def check(judged: Judgement, name: str) -> Check:
@@ -179,7 +175,7 @@ def row(point: Point) -> str:
     """A line of the table."""
     paid = "" if point.paid is None else told(point.paid, 4)
     cells = [point.family, point.label, told(point.gap, 3), f"{point.women_less_men:+.3f}", f"{point.accuracy:.4f}"]
-    cells += [paid, f"{point.auc:.4f}", f"{point.brier:.4f}", point.outcome, f"{point.seconds:.1f}"]
+    cells += [paid, f"{point.auc:.4f}", f"{point.brier:.4f}", point.outcome, str(point.models)]
     return f"| {' | '.join(cells)} |"
 
 
@@ -205,7 +201,7 @@ def draw(points: list[Point], target: Path) -> None:
     matplotlib.rcParams.update({"svg.hashsalt": "assay", "font.size": 9})
     import matplotlib.pyplot as plt
 
-    figure, (cost, turn) = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
+    figure, (cost, turn) = plt.subplots(1, 2, figsize=(10, 4.8), layout="constrained")
     for family, (colour, shape) in LOOKS.items():
         here = [each for each in points if each.family == family]
         look = {"color": colour, "marker": shape, "linestyle": "none", "elinewidth": 0.8, "label": family}
@@ -213,12 +209,13 @@ def draw(points: list[Point], target: Path) -> None:
         gaps, around = spread([each.gap for each in here])
         paid, within = spread([each.paid for each in here])
         cost.errorbar(gaps, 100 * paid, xerr=around, yerr=100 * within, **look)
-        turn.errorbar(gaps, [each.women_less_men for each in here], xerr=around, **look)
+        reach = [(each.found.interval or (0, np.nan))[1] - (each.found.estimate or 0) for each in here]
+        turn.errorbar(gaps, [each.women_less_men for each in here], xerr=around, yerr=reach, **look)
     limit = points[0].gap.limit
     for axes in (cost, turn):
         axes.axvline(limit.max if limit else np.nan, color="#666666", linestyle="--", linewidth=1)
         axes.set_xlabel("selection rate, largest less smallest of women and men")
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, 0.21)
         axes.grid(alpha=0.25)
     cost.axhline(0, color="#666666", linewidth=0.8)
     turn.axhline(0, color="#666666", linewidth=0.8)
@@ -226,11 +223,12 @@ def draw(points: list[Point], target: Path) -> None:
     cost.set_title("Fairness gained against accuracy paid")
     turn.set_ylabel("true positive rate, women less men")
     turn.set_title("Who is found of those who earn more")
-    cost.annotate("limit", (limit.max if limit and limit.max else 0, 1), xycoords=("data", "axes fraction"),
-                  xytext=(3, -10), textcoords="offset points", color="#444444")  # fmt: skip
-    mark(cost, turn, points[0], "as trained", (0, 10))
-    mark(cost, turn, next(each for each in points if each.family == "reweighing"), "chosen", (-8, -16))
-    cost.legend(loc="upper right", frameon=False)
+    for axes in (cost, turn):
+        axes.annotate("limit", (limit.max if limit and limit.max else 0, 0.98), xycoords=("data", "axes fraction"),
+                      xytext=(3, 0), textcoords="offset points", color="#444444", rotation=90, va="top")  # fmt: skip
+    mark(cost, turn, points[0], "as trained")
+    mark(cost, turn, next(each for each in points if each.family == "reweighing"), "chosen")
+    figure.legend(*cost.get_legend_handles_labels(), loc="outside lower center", ncols=len(LOOKS), frameon=False)
     figure.savefig(target, metadata={"Date": None})
 
 
@@ -241,12 +239,12 @@ def spread(checks: list[Check | None]) -> tuple[NDArray[np.float64], NDArray[np.
     return estimates, np.abs(np.array([estimates - ends[:, 0], ends[:, 1] - estimates]))
 
 
-def mark(cost: Any, turn: Any, point: Point, text: str, offset: tuple[int, int]) -> None:
-    """Name a point in both pictures."""
+def mark(cost: Any, turn: Any, point: Point, text: str) -> None:
+    """Name a point in both pictures, below it."""
     paid = 0.0 if point.paid is None else 100 * (point.paid.estimate or 0.0)
     for axes, height in ((cost, paid), (turn, point.women_less_men)):
-        axes.annotate(text, (point.gap.estimate, height), xytext=offset, textcoords="offset points",
-                      ha="right", fontweight="bold")  # fmt: skip
+        axes.annotate(text, (point.gap.estimate, height), xytext=(-5, -16), textcoords="offset points", ha="right",
+                      fontweight="bold")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,5 +1,8 @@
 """What a policy may say of mitigation, and what it is told of anything else."""
 
+import re
+from pathlib import Path
+
 import pytest
 from tests.policy.test_loader import GOOD
 
@@ -75,3 +78,12 @@ def test_a_number_that_the_audit_cuts_is_no_attribute():
     )
     with pytest.raises(UserError, match=r"columns that gates\.fairness\.edges cut: age_now; derive a column"):
         parse_policy(f"{text}mitigation: {{method: reweighing, attributes: [age_now]}}\n".encode(), "policy.yaml")
+
+
+def test_what_the_guide_shows_is_a_policy():
+    guide = (Path(__file__).resolve().parents[2] / "docs" / "mitigation.md").read_text(encoding="utf-8")
+    shown = [
+        parse_policy(f"{GOOD}{text}".encode(), "guide").mitigation
+        for text in re.findall(r"```yaml\n(.*?)```", guide, re.S)
+    ]
+    assert [each.method for each in shown] == ["reweighing", "constraint", "thresholds"]
