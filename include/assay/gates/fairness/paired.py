@@ -12,6 +12,7 @@ from assay.gates.fairness.counts import FairnessEvidence
 from assay.gates.fairness.estimates import Compared, compare, named_checks
 from assay.gates.fairness.joint import DRAWS, SEED, rate
 from assay.gates.fairness.members import ALL_KINDS, PAIRS, RATES, PairedCounts, Weights
+from assay.gates.fairness.reasons import Change
 from assay.policy import Fairness, FairnessCheck
 from assay.stats.counts import dirichlet
 from assay.stats.intervals import normal_quantile
@@ -94,12 +95,12 @@ def _gained(
     if gaps is not None and drawn is not None:
         found = _fall(check, [pairs[at] for at in usable], drawn[:, usable], gaps, confidence)
     limit = Limit(min=0)
-    estimate, interval = (None, None) if found is None else (found[2], (found[3], found[4]))
+    estimate, interval = (None, None) if found is None else (found.moved, (found.low, found.high))
     outcome, _ = judge_interval(estimate=estimate, interval=interval, limit=limit)
     if found is None:
         reason = f"there is nothing to compare before and after, or there are more than {_MOST} groups"
     else:
-        reason = reasons.gain(check, attribute, *found)
+        reason = reasons.gain(check, attribute, found)
     if flawed:
         outcome = Outcome.INCONCLUSIVE
         reason += reasons.unmeasured(list(flawed.values()))
@@ -141,7 +142,7 @@ def _fall(
     draws: Floats,
     gaps: tuple[NDArray[np.intp], NDArray[np.intp]],
     confidence: float,
-) -> tuple[float, float, float, float, float] | None:
+) -> Change | None:
     """The comparison before and after, and the gain with its interval; None where a ratio does not exist."""
     rates = [rate(cells, check.metric) for cells in _by_model(np.array([pair.cells() for pair in pairs]))]
     if check.compare == "ratio" and not all(each.any() for each in rates):
@@ -150,7 +151,7 @@ def _fall(
     drawn = [_of_gaps(check, rate(shares, check.metric), gaps) for shares in _by_model(draws)]
     gain, low, high = fall_of_largest(before, after, _half_widths(drawn[0], drawn[1], confidence))
     sign = 1.0 if check.compare == "difference" or (check.compare == "level" and check.max is not None) else -1.0
-    return sign * float(before.max()), sign * float(after.max()), gain, max(-1.0, low), min(1.0, high)
+    return Change(sign * float(before.max()), sign * float(after.max()), gain, max(-1.0, low), min(1.0, high))
 
 
 def _by_model(cells: Floats) -> tuple[Floats, Floats]:
@@ -189,7 +190,7 @@ def _half_widths(before: Floats, after: Floats, confidence: float) -> Floats:
 def _accuracy_paid(pairs: Sequence[PairedCounts], policy: Fairness, confidence: float, max_loss: float | None) -> Check:
     limit = None if max_loss is None else Limit(max=max_loss)
     found = _paid(pairs, confidence)
-    estimate, interval = (None, None) if found is None else (found[2], (found[3], found[4]))
+    estimate, interval = (None, None) if found is None else (found.moved, (found.low, found.high))
     outcome, _ = judge_interval(estimate=estimate, interval=interval, limit=limit or Limit())
     rows = sum(sum(pair.rows) for pair in pairs)
     return Check(
@@ -207,7 +208,7 @@ def _accuracy_paid(pairs: Sequence[PairedCounts], policy: Fairness, confidence: 
     )
 
 
-def _paid(pairs: Sequence[PairedCounts], confidence: float) -> tuple[float, float, float, float, float] | None:
+def _paid(pairs: Sequence[PairedCounts], confidence: float) -> Change | None:
     """Accuracy before and after, and what is paid with its interval; None without rows."""
     everyone = PairedCounts(
         group={},
@@ -222,7 +223,7 @@ def _paid(pairs: Sequence[PairedCounts], confidence: float) -> tuple[float, floa
     drawn = _draws([everyone])[:, 0] @ (right[0] - right[1])
     half = normal_quantile(confidence) * float(drawn.std(ddof=1))
     paid = float(before - after)
-    return float(before), float(after), paid, max(-1.0, paid - half), min(1.0, paid + half)
+    return Change(float(before), float(after), paid, max(-1.0, paid - half), min(1.0, paid + half))
 
 
 def _summed(weights: Sequence[Weights]) -> Weights | None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from assay.core import Limit, Outcome
 from assay.gates.fairness.estimates import Compared
@@ -125,38 +126,47 @@ def unmeasured(flaws: Sequence[tuple[str, Members]]) -> str:
     return "".join(parts) + (f"; and {more} more groups" if more > 0 else "")
 
 
-def gain(
-    check: FairnessCheck, attribute: str, before: float, after: float, gained: float, low: float, high: float
-) -> str:
+class Change(NamedTuple):
+    """A quantity before and after, and by how much it moved, with that difference's interval."""
+
+    before: float
+    after: float
+    moved: float
+    low: float
+    high: float
+
+
+def gain(check: FairnessCheck, attribute: str, change: Change) -> str:
     """What became of the gap between the groups of an attribute."""
     what = WORDS[check.metric]
-    shown, least, most = rounded(gained, (low, high), Limit(min=0))
-    decimals = len(shown.partition(".")[2])
-    then, now = f"{before:.{decimals}f}", f"{after:.{decimals}f}"
+    shown, low, high = rounded(change.moved, (change.low, change.high), Limit(min=0))
+    then, now = _like(shown, change.before), _like(shown, change.after)
+    end = "highest" if check.max is not None else "lowest"
     said = {
         "difference": f"By {attribute} the {what} differed by {then} before and differs by {now} now",
         "ratio": f"By {attribute} the smallest {what} was {then} times the largest before and is {now} times it now",
-        "level": f"By {attribute} the {'highest' if check.max is not None else 'lowest'} {what} "
-        f"was {then} before and is {now} now",
+        "level": f"By {attribute} the {end} {what} was {then} before and is {now} now",
     }[check.compare]
-    proven = "a gain is proven" if low > 0 else "a loss is proven" if high < 0 else "neither gain nor loss is proven"
-    return f"{said}: a gain of {shown} (somewhere between {least} and {most}); {proven}"
+    proven = "a gain is" if change.low > 0 else "a loss is" if change.high < 0 else "neither gain nor loss is"
+    return f"{said}: a gain of {shown} (somewhere between {low} and {high}); {proven} proven"
 
 
-def payment(
-    found: tuple[float, float, float, float, float] | None, rows: int, limit: Limit | None, outcome: Outcome
-) -> str:
+def payment(change: Change | None, rows: int, limit: Limit | None, outcome: Outcome) -> str:
     """What became of the accuracy."""
-    if found is None:
+    if change is None:
         return "there are no decisions of an earlier model to compare with"
-    before, after, paid, low, high = found
-    shown, least, most = rounded(paid, (low, high), limit)
-    decimals = len(shown.partition(".")[2])
+    shown, low, high = rounded(change.moved, (change.low, change.high), limit)
+    then, now = _like(shown, change.before), _like(shown, change.after)
     said = (
-        f"Of {rows} rows a share of {before:.{decimals}f} was decided rightly before and {after:.{decimals}f} is now: "
-        f"{shown} is paid (somewhere between {least} and {most})"
+        f"Of {rows} rows a share of {then} was decided rightly before and {now} is now: "
+        f"{shown} is paid (somewhere between {low} and {high})"
     )
     return said if limit is None else f"{said}; allowed is {allowed(limit)}: {_COMES_TO.get(outcome, _CANNOT_TELL)}"
+
+
+def _like(shown: str, value: float) -> str:
+    """A number with as many decimals as another one has."""
+    return f"{value:.{len(shown.partition('.')[2])}f}"
 
 
 def nothing(attribute: str, compared: Compared) -> str:
