@@ -158,7 +158,8 @@ def _enough(metric: str, sample: Sample) -> bool:
 def _spread(pulls: Floats) -> float | None:
     """Standard error; one of 0 tells nothing, for the rows of another sample need not be alike."""
     n = len(pulls)
-    error = float(np.sqrt(pulls @ pulls / (n * (n - 1)))) if n > 1 else 0.0
+    # not a product of vectors: BLAS would add in as many parts as there are free cores
+    error = float(np.sqrt(np.square(pulls).sum() / (n * (n - 1)))) if n > 1 else 0.0
     return error if np.isfinite(error) and error > _NOISE else None
 
 
