@@ -114,6 +114,7 @@ MISTAKES = [
     ({"policy": "whole.yaml", "threshold": 0.5, "champion_score": "q"}, ["--champion-prediction: is missing"]),
     ({"threshold": 0.5, "prediction": "decision"}, ["--prediction: and --threshold exclude each other"]),
     ({"champion_threshold": 0.5}, ["--champion-score: is missing (name the column with the champion's probabilities)"]),
+    ({"prediction": "income"}, ['--prediction: is the label "income" itself']),
     ({"prediction": "race"}, ["race: holds classes that income does not: x, y"]),
     (
         {"policy": "whole.yaml", "data": "bare.csv", "label": "incom"},

@@ -88,6 +88,10 @@ def performance(
     onnx, features, own = read_model(model, mistakes) if model is not None else (None, {}, None)
     sides = (("", score, prediction, threshold), ("champion-", champion_score, champion_prediction, champion_threshold))
     _wanted(part, sides, mistakes, model)
+    for option, name in (("prediction", prediction), ("champion-prediction", champion_prediction)):
+        if name == label:
+            mend = "name the column with the model's decisions"
+            mistakes.add(f"--{option}", f'is the label "{label}" itself', mend)
     named = [label, score, champion_score, prediction, champion_prediction, *features, *(part.columns if part else [])]
     rows = Rows(data, list(dict.fromkeys(name for name in named if name is not None)), mistakes)
     decided = [name for name in (prediction, champion_prediction) if name is not None]
