@@ -183,7 +183,7 @@ def _robustness(case: Case) -> Judgement:
     policy = case.policy.gates.robustness
     evidence = robustness.measure(
         score=case.candidate.score,
-        inputs=model_inputs(rows, case.candidate.inputs),
+        inputs=model_inputs(rows, case.candidate.features),
         label=label,
         policy=policy,
         seed=case.seed,

@@ -182,3 +182,14 @@ def test_a_mitigated_model_says_what_was_done_to_it():
     assert made.startswith("thresholds on sex, of the model 111111111111, which failed the fairness gate")
     assert made.endswith("section 5")
     assert answers(card(facts(event("mitigation", **{**told, "to": "2" * 64}))))["Mitigations"] is None
+
+
+def test_a_model_that_decides_by_group_says_by_what_and_from_where():
+    own = [{"group": {"sex": "f"}, "threshold": 0.4}, {"group": {"sex": "m"}, "threshold": 0.61}]
+    told = {"from": "1" * 64, "to": MODEL, "method": "thresholds", "attributes": ["sex"], "by_group": own}
+    aware = answers(card(facts(event("mitigation", **told, awareness="aware", legal_note="section 5"))))
+    assert aware["Decision threshold"] == "0.4 for sex = f, 0.61 for sex = m; 0.5 for everybody else"
+    assert aware["Sensitive data"] == "the model reads sex"
+    assert "section 5" in aware["Mitigations"]
+    blind = answers(card(facts(event("mitigation", **told, awareness="blind"))))
+    assert (blind["Decision threshold"], blind["Sensitive data"]) == ("0.5", "the model reads none of sex")

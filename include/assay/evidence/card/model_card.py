@@ -2,6 +2,7 @@
 
 from assay.core import Limit
 from assay.evidence.card import words
+from assay.evidence.card.decision import decides_by, mitigation, thresholds
 from assay.evidence.card.facts import POLICY_FILE, CardFacts
 from assay.evidence.card.parts import Fact, Facts, Part, Section
 from assay.evidence.card.quantities import gate_items, importance_items, unclean
@@ -126,7 +127,7 @@ def _metrics(facts: CardFacts) -> Section:
         Fact(name="Loss under damage, with limits", value=robustness, source=f"{source}.robustness"),
         Fact(
             name="Decision threshold",
-            value=words.number(facts.told("training", "threshold")),
+            value=thresholds(facts),
             source=facts.from_event("training"),
         ),
         Fact(name="How uncertainty was measured", value=spread, source=source),
@@ -208,7 +209,7 @@ def _analyses(facts: CardFacts) -> list[Section]:
 
 def _ethics(facts: CardFacts) -> Section:
     data = facts.policy.data
-    read = [column for column in data.sensitive if column in data.features]
+    read = [column for column in data.sensitive if column in {*data.features, *decides_by(facts)}]
     told = f"the model reads {', '.join(read)}" if read else f"the model reads none of {', '.join(data.sensitive)}"
     return _asked(
         "Ethical considerations",
@@ -224,10 +225,10 @@ def _ethics(facts: CardFacts) -> Section:
 
 def _mitigation(facts: CardFacts) -> Fact:
     """What made this model of one that the fairness gate had refused."""
-    made = [event for event in facts.events("mitigation") if event.facts["to"] == facts.sha256]
-    if not made:
+    made = mitigation(facts)
+    if made is None:
         return Fact(name="Mitigations", value=None)
-    told = made[-1].facts
+    told = made.facts
     on = f" on {words.listed(told['attributes'])}" if told.get("attributes") else ""
     note = (
         f"; it decides by them, and the policy says why that is lawful: {told['legal_note']}"
@@ -237,7 +238,7 @@ def _mitigation(facts: CardFacts) -> Fact:
     value = (
         f"{words.plain(told['method'])}{on}, of the model {words.short(told['from'])}, which failed the fairness gate"
     )
-    return Fact(name="Mitigations", value=value + note, source=facts.source(made[-1]))
+    return Fact(name="Mitigations", value=value + note, source=facts.source(made))
 
 
 def _caveats(facts: CardFacts) -> Section:
