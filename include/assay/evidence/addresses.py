@@ -64,6 +64,8 @@ def _gates(policy: "Policy") -> Iterator[str]:
         yield "/".join(filter(None, ["performance", name, attribute]))
     for attribute in map("*".join, gates.fairness.attributes):
         yield from (f"fairness/{name}/{attribute}" for name, _ in named_checks(gates.fairness, attribute))
+    if policy.mitigation is not None and policy.mitigation.max_accuracy_loss is not None:
+        yield "fairness/accuracy_paid"
     for name in distinct_names([f"{check.metric}_drop_{check.scenario}" for check in gates.robustness.checks]):
         yield f"robustness/{name}"
 

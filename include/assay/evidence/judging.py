@@ -171,7 +171,7 @@ def _fairness(case: Case) -> Judgement:
         evidence,
         policy,
         attempt=case.attempts.get("fairness"),
-        max_accuracy_loss=None if mitigation is None else mitigation.max_accuracy_loss,
+        max_accuracy_loss=None if case.before is None or mitigation is None else mitigation.max_accuracy_loss,
     )
 
 
