@@ -55,12 +55,14 @@ OURS = (
 from pathlib import Path
 import duckdb, pandas, pyarrow.parquet
 from assay.cli.inputs import Mistakes, Rows
+from assay.data.sources import glimpse
 from assay.gates.fairness import judge, measure
 from assay.policy import Fairness, FairnessCheck
 """,
     """
     mistakes = Mistakes()
     policy = Fairness(groups=["g"], checks=[FairnessCheck(metric=m, max=0.1) for m in {metrics}])
+    assert len(glimpse(Path(file), ["g"])["g"].unique()) == 8
     rows = Rows(Path(file), ["y", "p", "g"], mistakes, counted=True)
     label, prediction = rows.positive(["y", "p"], None)
     groups = rows.groups(["g"])

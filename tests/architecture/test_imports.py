@@ -34,7 +34,7 @@ VENDORS = {
     "sklearn": {"training"},
     "skl2onnx": {"training"},
     "deltalake": {"data"},
-    "fairlearn": set(),
+    "fairlearn": {"training.mitigation"},
     "starlette": {"serving", "governance"},
     "fastapi": {"governance"},
     "msgspec": {"serving"},

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from assay.cli import app
 from assay.evidence.judging import judge_gate
-from assay.pipeline import steps
+from assay.pipeline import gating
 
 pytestmark = [pytest.mark.stack, *(pytest.mark.filterwarnings(each) for each in NOISE)]
 
@@ -32,7 +32,7 @@ def run(mlflow_server, tmp_path_factory):
     settings = replace(mlflow_server, operations_db=f"sqlite:///{home / 'operations.db'}")
     begun = make_run(settings, make_folder(home / "models"))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(steps, "judge_gate", shifted)
+        patched.setattr(gating, "judge_gate", shifted)
         walk(begun)
     return begun
 

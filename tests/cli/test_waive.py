@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.evidence.test_waivers import POLICY
+from tests.evidence.policies import policy_of
 from typer.testing import CliRunner
 
 from assay.cli import app
@@ -35,7 +35,7 @@ def home(tmp_path, monkeypatch):
 def write(home, tier):
     folder = home / "models" / "toy"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "policy.yaml").write_text(POLICY.replace("TIER", tier))
+    (folder / "policy.yaml").write_bytes(policy_of("toy", tier))
     (folder / "contract.json").write_text('{"expectations": []}')
     (folder / "train.py").write_text("")
     (folder / "toy.csv").write_text("")
@@ -154,7 +154,7 @@ def test_without_keys_the_way_to_make_them_is_shown(home):
 def test_an_expired_waiver_is_listed_as_such_and_not_signed(home):
     today = datetime.now(UTC).date()
     past = propose(
-        parse_policy(POLICY.replace("TIER", "low").encode(), "p"), check=CHECK, reason="r",
+        parse_policy(policy_of("toy", "low"), "p"), check=CHECK, reason="r",
         expires=(today - timedelta(days=1)).isoformat(), owner="ann", today=today - timedelta(days=3),
     )  # fmt: skip
     engine = open_database(f"sqlite:///{home / 'operations.db'}")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.core import (
+    Budget,
     Check,
     GroupMetrics,
     Judgement,
@@ -123,6 +124,18 @@ def test_worst_first_and_long_reasons_wrapped():
         "PASS            good            0.5 [0.4, 0.6]        <= 0.9, >= 0.1  12,345  fine\n"
         "Intervals of one gate hold together with 90 % confidence."
     )
+
+
+def test_what_an_attempt_spent_of_the_budget_stands_in_the_verdict_and_its_text():
+    budget = Budget(attempt=2, confidence=0.95, level=0.99240)
+    check = Check(name="good", outcome=Outcome.PASS, reason="", confidence=0.95)
+    verdict = bind("g", Judgement(outcome=Outcome.PASS, checks=[check], budget=budget), SUBJECT, Stopwatch())
+    assert Verdict.from_dict(json.loads(json.dumps(verdict.to_dict()))) == verdict
+    assert replace(verdict, budget=replace(budget, attempt=3)).digest != verdict.digest
+    assert verdict_text(verdict, width=150).endswith(
+        "with 95 % confidence over all attempts on these data; this is attempt 2, judged at 99.24 %."
+    )
+    assert "budget" not in replace(verdict, budget=None).to_dict()  # as it was before there were budgets
 
 
 def test_a_verdict_without_checks_says_so():

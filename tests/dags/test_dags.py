@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
+MITIGATION = ["mitigation", "mitigated_performance_gate", "mitigated_fairness_gate"]
 CHAIN = [
     "snapshot",
     "data_validation",
@@ -45,6 +47,12 @@ def parse(home: Path, models: Path) -> dict:
     return json.loads(lines[-1].removeprefix("FOUND "))
 
 
+def without_mitigation(policy: str) -> str:
+    data = yaml.safe_load(policy)
+    del data["mitigation"]
+    return yaml.safe_dump(data)
+
+
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """The shipped model, one without a schedule, and three whose policies cannot be read."""
@@ -56,6 +64,7 @@ def found(tmp_path_factory):
         "misspelt": policy.replace("owner:", "ownr:").replace("model: income", "model: misspelt"),
         "bad_cron": policy.replace('"0 2 * * 1"', '"every monday"').replace("model: income", "model: bad_cron"),
         "not_yaml": "a: [1",
+        "plain": without_mitigation(policy.replace("model: income", "model: plain")),
         "by_hand": policy.replace('schedule: "0 2 * * 1"', "schedule: null").replace("model: income", "model: by_hand"),
     }
     for name, text in broken.items():
@@ -70,17 +79,29 @@ def test_every_file_imports_and_none_imports_anything_heavy(found):
 
 
 def test_there_is_one_dag_for_each_policy(found):
-    names = ("income", "misspelt", "bad_cron", "not_yaml", "by_hand")
+    names = ("income", "misspelt", "bad_cron", "not_yaml", "plain", "by_hand")
     assert sorted(found["dags"]) == sorted(["audit_registry", *(f"retrain_{name}" for name in names)])
 
 
 def test_the_chain_is_the_one_way_from_data_to_champion(found):
-    tasks = found["dags"]["retrain_income"]["tasks"]
+    tasks = found["dags"]["retrain_plain"]["tasks"]
     assert sorted(tasks) == sorted(CHAIN)
     for before, after in zip(CHAIN, [*CHAIN[1:], None], strict=True):
         assert tasks[before]["downstream"] == ([after] if after else [])
     # anything laxer could turn a failed run green
     assert {task["trigger_rule"] for task in tasks.values()} == {"all_success"}
+
+
+def test_an_unfair_candidate_has_a_way_round_by_mitigation_and_the_same_audit(found):
+    tasks = found["dags"]["retrain_income"]["tasks"]
+    assert sorted(tasks) == sorted([*CHAIN, *MITIGATION])
+    assert tasks["fairness_gate"]["downstream"] == ["mitigation", "robustness_gate"]
+    for before, after in zip(MITIGATION, [*MITIGATION[1:], "robustness_gate"], strict=True):
+        assert tasks[before]["downstream"] == [after]
+    laxer = {name: task["trigger_rule"] for name, task in tasks.items() if task["trigger_rule"] != "all_success"}
+    assert laxer == {"mitigation": "all_failed", "robustness_gate": "one_success"}
+    assert "`mitigation` (reweighing) makes another model" in found["dags"]["retrain_income"]["doc"]
+    assert "mitigation" not in found["dags"]["retrain_plain"]["doc"]
 
 
 def test_every_task_has_its_evidence_its_owner_and_a_bounded_number_of_retries(found):

@@ -3,7 +3,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay.core import UserError
-from assay.data.sources import column_names, read_columns, read_counts, read_table
+from assay.data.sources import column_names, glimpse, read_columns, read_counts, read_table
 
 
 def problems(caught):
@@ -42,6 +42,26 @@ def test_names_that_differ_in_case_alone_are_two_columns(tmp_path):
 def test_a_quoted_na_is_text(tmp_path):
     (tmp_path / "t.csv").write_text('id,country\n1,"NA"\n2,\n')
     assert read_table(tmp_path / "t.csv")["country"].to_pylist() == ["NA", None]
+
+
+def test_a_glimpse_is_of_rows_from_all_over_a_parquet_file(tmp_path):
+    rows = pa.table({"at": range(200_000), "other": range(200_000)})
+    pq.write_table(rows, tmp_path / "t.parquet", row_group_size=10_000)
+    seen = glimpse(tmp_path / "t.parquet", ["at"])
+    assert seen.column_names == ["at"]
+    assert 0 < len(seen) < 200_000
+    assert {value // 50_000 for value in seen["at"].to_pylist()} == {0, 1, 2, 3}
+
+
+def test_there_is_no_glimpse_of_what_is_read_whole_or_is_not_there(tmp_path):
+    rows = pa.table({"at": [1, 2]})
+    pq.write_table(rows.slice(0, 0), tmp_path / "none.parquet")
+    (tmp_path / "t.csv").write_text("at\n1\n")
+    assert glimpse(tmp_path / "none.parquet", ["at"]) is None
+    assert glimpse(tmp_path / "none.parquet", ["other"]) is None
+    assert glimpse(tmp_path / "t.csv", ["at"]) is None
+    with pytest.raises(UserError, match="no such file"):
+        glimpse(tmp_path / "t.parquet", ["at"])
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 from uuid import uuid4
 
+from tests.evidence.policies import policy_of
 from tests.registry.support import candidate_of
 from tests.serving.support import onnx_model
 
@@ -12,24 +13,6 @@ from assay.policy import Rollout as Limits
 from assay.registry.candidates import log_candidate
 from assay.registry.versions import register
 from assay.rollout import ModelRef
-
-POLICY = """\
-schema: 1
-model: MODEL
-owner: team
-risk_tier: TIER
-data: {source: toy.csv, key: id, label: y, positive: 1, features: [a], sensitive: [sex]}
-gates:
-  performance: {checks: [{metric: auc, min: 0.9}]}
-  fairness: {groups: [sex], checks: [{metric: tpr, max: 0.1}]}
-  robustness: {checks: [{scenario: noise, max_drop: 0.05}]}
-approval: {model_owners: [ann], risk_officers: [bob]}
-rollout: {max_brier: 0.2, stages: [50, 100]}
-"""
-
-
-def policy_of(model, tier):
-    return POLICY.replace("MODEL", model).replace("TIER", tier).encode()
 
 
 def registered(settings, model, *, tier="low", at="2026-01-05T10:00:00.000Z", dossier=None):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.core import Check, GroupMetrics, Limit, Measured, Outcome, Verdict
+from assay.core import TIMED, Check, GroupMetrics, Limit, Measured, Outcome, Verdict
 from assay.evidence.compare import differences
 
 CHECK = Check(
@@ -45,6 +45,30 @@ def with_check(**changes):
 )
 def test_a_difference_in_a_check_is_named_with_both_values(changed, told):
     assert differences(VERDICT, with_check(**changed)) == [AT + told]
+
+
+def timed(estimate, outcome, **changes):
+    """A verdict whose second check read a clock."""
+    clock = replace(CHECK, name="latency", compare=TIMED, estimate=estimate, interval=(0, estimate), outcome=outcome)
+    worse = Outcome.FAIL if outcome is Outcome.FAIL else Outcome.PASS
+    return replace(VERDICT, outcome=worse, checks=(CHECK, replace(clock, **changes)))
+
+
+def test_what_a_clock_showed_is_no_difference_nor_what_follows_from_it():
+    assert differences(timed(1.0, Outcome.PASS), timed(9.0, Outcome.FAIL, support=7)) == []
+    told = differences(timed(1.0, Outcome.PASS), timed(1.0, Outcome.PASS, limit=Limit(max=0.5)))
+    assert told == ["fairness/latency/sex: limit recorded max 0.1, replayed max 0.5"]
+
+
+def test_a_clock_excuses_no_other_check_and_no_outcome_that_does_not_follow():
+    slow = timed(9.0, Outcome.FAIL)
+    failed = replace(slow, checks=(replace(CHECK, outcome=Outcome.FAIL), slow.checks[1]))
+    assert differences(timed(1.0, Outcome.PASS), failed) == [
+        "fairness: outcome recorded PASS, replayed FAIL",
+        AT + "outcome recorded PASS, replayed FAIL",
+    ]
+    forged = replace(slow, outcome=Outcome.PASS)
+    assert differences(forged, slow) == ["fairness: outcome recorded PASS, replayed FAIL"]
 
 
 @pytest.mark.parametrize("part", ["model", "policy_sha256", "snapshot", "code_version"])

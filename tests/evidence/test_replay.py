@@ -14,8 +14,8 @@ from assay.evidence.archive_files import archived_code, code_archive, environmen
 from assay.evidence.judging import GATES, judge_gate
 from assay.evidence.opening import archive
 from assay.evidence.replay import replay
+from assay.pipeline import gating, steps
 from assay.pipeline import run as pipeline_run
-from assay.pipeline import steps
 from assay.registry.artifacts import TamperedError
 from assay.registry.dossier import EvidenceError
 
@@ -78,7 +78,7 @@ def test_the_champion_of_the_time_is_taken_from_its_own_dossier(finished, monkey
     (folder / "train.py").write_text(TRAIN.replace("**parameters", "C=0.001"))
     core_settings.code_version.cache_clear()  # as a new process would
     second = make_run(finished.settings, folder, run_key=finished.run_key + "second")
-    monkeypatch.setattr(steps, "_champion", lambda _: (1, finished.onnx))
+    monkeypatch.setattr(gating, "_champion", lambda _: (1, finished.onnx))
     walk(second)
     found = again(second, gates=["performance"])
     assert (found.version, found.agrees) == (2, True)
@@ -105,7 +105,7 @@ def shifted(case, gate):
 
 def test_an_estimate_that_was_never_measured_is_found(settings, tmp_path, monkeypatch):
     run = make_run(settings, make_folder(tmp_path))
-    monkeypatch.setattr(steps, "judge_gate", shifted)
+    monkeypatch.setattr(gating, "judge_gate", shifted)
     walk(run)
     monkeypatch.undo()
     found = again(run)
@@ -147,7 +147,7 @@ def under_older_code(settings, root, monkeypatch, edits=OTHER_SEED, content=None
         patched.setattr(pipeline_run, "code_version", lambda _: version)
         patched.setattr(steps, "code_archive", lambda: content or old)
         patched.setattr(steps, "archived_code", lambda _: archived_code(old))  # as a writer who did not look
-        patched.setattr(steps, "judge_gate", as_older)
+        patched.setattr(gating, "judge_gate", as_older)
         walk(run)
     return run, version
 

@@ -8,8 +8,9 @@ from tests.evidence.support import make_case
 from tests.pipeline.support import POLICY
 
 from assay.core import Outcome, Stopwatch, Subject, Verdict, bind, canonical_json
-from assay.evidence.judging import GATES, broken, judge_gate, train
+from assay.evidence.judging import GATES, broken, judge_gate
 from assay.evidence.restate import restate
+from assay.evidence.training import train
 from assay.policy import Policy
 from assay.training.onnx_model import OnnxModel
 
@@ -90,7 +91,7 @@ HELD = [
 ]
 NOT_HELD = [
     part("performance", confidence=0.9),
-    part("performance", draws=200),
+    part("performance", cost={"currency": "USD", "tp": 0, "fp": 1, "fn": 2, "tn": 0, "max": 9}),
     part("performance", checks=[check("auc", min=0.6)]),  # fewer checks: each interval would be narrower
     part("performance", checks=[check("auc", min=0.6), check("ece", max=0.5)]),
     part("fairness", groups=["sex", "word"]),
@@ -100,7 +101,7 @@ NOT_HELD = [
     part("robustness", checks=[drop("noise", 0.4, 0.4), drop("unknown_category", 0.1, 0.4)]),
     part("robustness", checks=[drop("noise", 0.5, 0.4, "brier"), drop("unknown_category", 0.1, 0.4)]),
     part("robustness", checks=[*OLD["robustness"]["checks"], drop("missing", 0.1, 0.4)]),
-    part("robustness", draws=101),
+    part("robustness", confidence=0.9),
     {"contract": {"on_bad_rows": "quarantine", "max_quarantined": 0.1}},
 ]
 
@@ -158,3 +159,9 @@ def test_a_comparison_that_nobody_asked_for_is_not_taken_for_one_without_a_champ
     verdict = recorded(replace(case, policy=alone), "performance")
     assert restate(verdict, alone, case.policy) is None
     assert restate(recorded(case, "performance"), case.policy, alone) is not None
+
+
+def test_what_two_models_gave_together_is_measured_again(case):
+    verdict = recorded(case, "fairness")
+    paid = replace(verdict.checks[0], name="accuracy_paid", attribute=None, groups=None)
+    assert restate(replace(verdict, checks=[*verdict.checks, paid]), case.policy, case.policy) is None

@@ -1,20 +1,18 @@
 """A registered version whose dossier holds a record of every kind, and ways to change one thing behind its back."""
 
-import json
 import sqlite3
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
-from tests.pipeline.support import CHAIN, POLICY, approve, gateway, make_folder, make_run, walk
+from tests.pipeline.support import CHAIN, POLICY, STRICT, approve, gateway, make_folder, make_run, waive, walk
 
 from assay.core import sha256_bytes
-from assay.evidence.opening import archive, rollouts
-from assay.evidence.waivers import propose
 from assay.pipeline import promotion
-from assay.rollout.waivers import Waivers
 
-STRICT = {"performance": {"draws": 100, "checks": [{"metric": "auc", "min": 0.999}]}}
+
+def apart(settings, home):
+    """The same MLflow server, with an operations database and snapshots of one's own."""
+    return replace(settings, operations_db=f"sqlite:///{home / 'operations.db'}", snapshots=str(home / "snapshots"))
 
 
 def make_whole(settings, root):
@@ -22,7 +20,7 @@ def make_whole(settings, root):
     run = make_run(settings, make_folder(root, gates={**POLICY["gates"], **STRICT}), pinned=False)
     model = run.folder.policy.model
     walk(run, *CHAIN[:3])
-    _waive(run, "performance/auc")
+    waive(run, "performance/auc")
     walk(run, *CHAIN[3:])
     run.dossier.store("card/model_card.md", b"# A card")
     run.record("card", "card:1", {"version": 1, "files": {"card/model_card.md": sha256_bytes(b"# A card")}})
@@ -30,17 +28,6 @@ def make_whole(settings, root):
     with gateway(settings, model) as (reached, _):
         promotion.begin(replace(run, settings=reached))
     return replace(run)
-
-
-def _waive(run, check):
-    policy, today = run.folder.policy, datetime.now(UTC).date()
-    expires = (today + timedelta(days=5)).isoformat()
-    made = propose(policy, check=check, reason="known", owner="reviewer", today=today, expires=expires)
-    made = made.signed(archive(run.settings).keyring, "reviewer")
-    book = Waivers(rollouts(run.settings).engine)
-    book.add(made.id, policy.model, json.dumps(made.document()))
-    for each in made.to_dict()["signatures"]:
-        book.sign(made.id, json.dumps(each))
 
 
 @contextmanager

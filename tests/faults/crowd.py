@@ -11,8 +11,8 @@ from pathlib import Path
 import deltalake
 import mlflow.onnx
 import onnxruntime
+from tests.pipeline.moving import passed
 from tests.pipeline.support import make_folder, make_run, train_by_hand, walk
-from tests.pipeline.test_promotion import passed
 from tests.registry.children import end, run, start, unpacked
 
 from assay.core import Settings, code_version

@@ -35,8 +35,8 @@ import sklearn.linear_model
 import skops.io
 from tests.faults.points import POINTS
 from tests.faults.whole import wrong
+from tests.pipeline.moving import good, traffic
 from tests.pipeline.support import CHAIN, POLICY, answer, make_folder, make_run
-from tests.pipeline.test_promotion import good, traffic
 from tests.registry.children import end, start, unpacked
 
 from assay.core import Settings, code_version

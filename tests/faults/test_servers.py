@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine
 from tests.conftest import running_mlflow
 from tests.faults.conftest import losing_one_answer
+from tests.pipeline.moving import good, passed, traffic
 from tests.pipeline.support import approve, make_folder, make_run, train_by_hand, walk
-from tests.pipeline.test_promotion import good, passed, traffic
 from tests.registry.support import event, fresh_name, verdict
 
 from assay.core import UnavailableError

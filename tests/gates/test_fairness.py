@@ -12,30 +12,18 @@ from fairlearn.metrics import (
     selection_rate,
     true_positive_rate,
 )
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
+from tests.gates.fairness_support import counts, evidence, only, policy
 
 from assay.core import MISSING, Outcome, UserError, bind
 from assay.core.clock import Stopwatch
 from assay.core.verdict import Subject
-from assay.gates.fairness import FairnessEvidence, GroupCounts, judge, measure
-from assay.policy import Fairness, FairnessCheck
+from assay.gates.fairness import judge, measure
+from assay.policy import FairnessCheck
 
 ORDER = [Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.FAIL]
-
-
-def policy(*checks, groups=("sex",), **more):
-    checks = checks or (FairnessCheck(metric="tpr", max=0.1),)
-    return Fairness(groups=list(groups), checks=list(checks), **more)
-
-
-def counts(name, tp, fn, fp=50, tn=50):
-    return GroupCounts(group={"sex": name}, tp=tp, fn=fn, fp=fp, tn=tn)
-
-
-def evidence(*groups):
-    return FairnessEvidence(attributes={"sex": groups})
 
 
 def population(n=4000, seed=0):
@@ -48,11 +36,6 @@ def population(n=4000, seed=0):
             "race": random.choice(np.array(["a", "b", "c"]), n, p=[0.6, 0.3, 0.1]),
         },
     }
-
-
-def only(judgement):
-    (check,) = judgement.checks
-    return check
 
 
 def test_rates_equal_fairlearn_by_group_and_intersection():
@@ -111,7 +94,10 @@ def test_whole_intervals_decide(groups, outcome):
 
 def test_an_inconclusive_reason_says_what_could_have_been_seen():
     reason = only(judge(evidence(counts("F", 50, 50), counts("M", 55, 45)), policy())).reason
-    assert "this much data cannot tell" in reason
+    assert reason.startswith(
+        "Between sex=M and sex=F the true positive rate differs by 0.05 (somewhere between 0.00 and "
+    )
+    assert "; allowed is at most 0.1: these data cannot tell" in reason
     assert "100 positives (sex=M) and 100 positives (sex=F), only a difference above 0.14" in reason
 
 
@@ -123,13 +109,14 @@ def test_a_small_group_is_never_left_out():
     assert "not measured, fewer than 100 rows: sex=X (20 rows)" in check.reason
 
 
-def test_a_column_of_keys_is_told_briefly():
+def test_many_small_groups_are_told_briefly():
     n = 20_000
-    people = population(n) | {"groups": {"sex": np.arange(n)}}
-    judgement = judge(measure(**people, policy=policy(), score=np.full(n, 0.5)), policy())
+    people = population(n) | {"groups": {"sex": np.arange(n) % 195}}
+    part = policy(min_group_size=10_000)
+    judgement = judge(measure(**people, policy=part, score=np.full(n, 0.5)), part)
     assert judgement.outcome is Outcome.INCONCLUSIVE
-    assert len(judgement.groups) == n
-    assert only(judgement).reason.endswith("; and 19980 more groups")
+    assert len(judgement.groups) == 195
+    assert only(judgement).reason.endswith("; and 175 more groups")
 
 
 def test_a_group_without_positives_has_no_rate_but_is_told():
@@ -246,15 +233,20 @@ def test_the_order_of_rows_does_not_matter():
 sizes = st.integers(20, 3000)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(data=st.data(), compare=st.sampled_from(["difference", "ratio"]))
 def test_a_wider_gap_never_improves_the_verdict(data, compare):
-    """Move one decision of the highest group up, or one of the lowest down."""
+    """Move some decisions of the highest group up, or of the lowest down, where it is sure that they differ.
+
+    Where it is not, a gap on one side makes a larger one on the other less likely.
+    """
     totals = data.draw(st.lists(sizes, min_size=2, max_size=4))
     groups = [counts(str(i), k := data.draw(st.integers(0, n)), n - k) for i, n in enumerate(totals)]
     limit = {"max": 0.1} if compare == "difference" else {"min": 0.8}
     part = policy(FairnessCheck(metric="tpr", compare=compare, **limit), min_group_size=1)
     before = only(judge(evidence(*groups), part))
+    assume(before.interval is not None)
+    assume(before.interval[0] > 0 if compare == "difference" else before.interval[1] < 1)
     rates = [group.tp / (group.tp + group.fn) for group in groups]
     step = data.draw(st.integers(1, 200))
     if data.draw(st.booleans()):

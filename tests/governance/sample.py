@@ -21,6 +21,7 @@ from assay.core import (
 from assay.evidence.opening import archive
 from assay.evidence.waivers import propose, waiver_event
 from assay.policy import parse_policy
+from assay.registry.sealed import file_name
 
 HOSTILE = '<script>alert("x")</script><img src=http://evil.example/a.png onerror=alert(1)>'
 POLICY = b"""\
@@ -85,6 +86,13 @@ def waive(dossier, verdict, check, *, expires=None, officer=None):
         waiver = waiver.signed(dossier.keyring, "officer", key=officer)
     dossier.record(waiver_event(verdict, check, waiver, by="retrain_toy/run"))
     return waiver
+
+
+def changed(dossier, number):
+    """Store a record with another outcome under its own name, as somebody with access to the files could."""
+    anchor = dossier.anchors.of(dossier.run_id)[number - 1]
+    name = file_name(number, anchor.kind, anchor.digest)
+    dossier.store(name, dossier.read(name).replace(b'"outcome":"FAIL"', b'"outcome":"PASS"'))
 
 
 def approved(role, who, reason="the gap is known"):

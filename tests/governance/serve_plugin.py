@@ -40,7 +40,7 @@ def ask(app) -> None:
     paths = (
         "/models", "/models/toy", "/models/toy.json", f"/dossiers/{_RUN}",
         f"/dossiers/{_RUN}.json", f"/dossiers/{_RUN}/records/{_DIGEST}.json",
-        "/models/toy/versions/1/card",
+        "/models/toy/versions/1/card", f"/dossiers/{_RUN}/verdicts/1",
     )  # fmt: skip
     say("anonymous", *(client.get(path).status_code for path in paths))
     security = sys.modules["airflow.api_fastapi.core_api.security"]

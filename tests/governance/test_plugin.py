@@ -33,7 +33,7 @@ def answers(tmp_path_factory):
 
 
 def test_nobody_reads_without_signing_in(answers):
-    assert answers["anonymous"] == " ".join(["401"] * 7)
+    assert answers["anonymous"] == " ".join(["401"] * 8)
 
 
 def test_a_forged_token_is_refused(answers):

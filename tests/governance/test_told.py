@@ -17,6 +17,11 @@ KNOWN = {
         {"candidate": "m-1", "seed": 7, "training_rows": 1043, "holdout_rows": 457},
         "Trained the candidate m-1 with seed 7 on 1,043 rows, 457 held out.",
     ),
+    "mitigation": (
+        {"from": "1" * 64, "to": "2" * 64, "method": "group_thresholds", "attributes": ["sex", "race"]},
+        "Made the model 222222222222 from 111111111111, which the fairness gate had refused, "
+        "by group thresholds on sex, race.",
+    ),
     "waiver": (
         {
             "gate": "fairness", "waived_check": "tpr_difference", "waived_attribute": None, "id": "0a1b",
@@ -48,6 +53,11 @@ def event(kind, facts):
 def test_every_kind_has_its_sentence(kind):
     facts, sentence = KNOWN[kind]
     assert told(event(kind, facts)) == sentence
+
+
+def test_a_mitigated_candidate_is_told_as_one():
+    facts = {"candidate": "m-2", "seed": 7, "training_rows": 9, "holdout_rows": 1, "mitigates": "1" * 64}
+    assert told(event("training", facts)).startswith("Trained the candidate m-2, a mitigated one, with seed 7")
 
 
 def test_an_alias_that_names_nothing_any_more():

@@ -4,6 +4,7 @@ import json
 import threading
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import uuid4
 
@@ -13,11 +14,15 @@ import pyarrow.parquet as pq
 import yaml
 from tests.serving.support import onnx_model
 
-from assay.evidence.judging import Trained
+from assay.evidence.opening import archive, rollouts
+from assay.evidence.training import Trained
+from assay.evidence.waivers import propose
 from assay.pipeline import approval, steps
+from assay.pipeline import training as made_by
 from assay.pipeline.run import Run
 from assay.policy import load_folder
 from assay.registry.candidates import log_candidate
+from assay.rollout.waivers import Waivers
 
 ROWS = 1500
 CHAIN = (
@@ -70,6 +75,7 @@ POLICY = {
     },
     "rollout": {"stages": [50, 100], "max_brier": 0.5, "min_labels": 40},
 }  # fmt: skip
+STRICT = {"performance": {"draws": 100, "checks": [{"metric": "auc", "min": 0.999}]}}  # and one that they do not meet
 
 
 def data(seed=0):
@@ -123,14 +129,29 @@ def train_by_hand(run, *, bias):
     candidate = log_candidate(
         run.settings, replace(run).dossier, onnx=onnx, reference=b"", inputs=inputs, parameters={}, tags={}
     )
-    trained = Trained(onnx=onnx, reference=b"", kinds=inputs, parity=0.0, training_rows=1, holdout_rows=1)
-    steps._record_training(replace(run), trained, candidate)
+    trained = Trained(
+        onnx=onnx, reference=b"", kinds=inputs, parity=0.0, training_rows=1, holdout_rows=1, threshold=0.5
+    )
+    made_by._record_training(replace(run), trained, candidate)
 
 
 def approve(run, user="reviewer", role="model_owner"):
     """Ask a role and answer, as two tasks do."""
     approval.question(replace(run), role)
     return approval.take_answer(replace(run), role, answer(user))
+
+
+def waive(run, check, *, reason="known", owner="reviewer"):
+    """A waiver of a check for five days, signed by its owner and on the book."""
+    policy, today = run.folder.policy, datetime.now(UTC).date()
+    expires = (today + timedelta(days=5)).isoformat()
+    made = propose(policy, check=check, reason=reason, owner=owner, today=today, expires=expires)
+    made = made.signed(archive(run.settings).keyring, owner)
+    book = Waivers(rollouts(run.settings).engine)
+    book.add(made.id, policy.model, json.dumps(made.document()))
+    for each in made.to_dict()["signatures"]:
+        book.sign(made.id, json.dumps(each))
+    return made
 
 
 def gates_of(run):

@@ -5,9 +5,10 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
+from tests.pipeline.moving import bad, book, later, passed, to_the_last_stage, traffic
 from tests.pipeline.support import answer, approve, gates_of, gateway, make_folder, make_run, train_by_hand, walk
 
-from assay.core import Check, Judgement, Outcome, UnavailableError, utc_now
+from assay.core import Outcome, UnavailableError
 from assay.evidence.audit import audit
 from assay.evidence.opening import archive, rollouts
 from assay.evidence.retirement import retire
@@ -16,7 +17,6 @@ from assay.pipeline.run import GateFailed
 from assay.registry import versions
 from assay.registry.artifacts import TamperedError
 from assay.registry.dossier import EvidenceError
-from assay.rollout import Label, Prediction, Request, record, record_labels
 
 pytestmark = pytest.mark.stack
 
@@ -49,65 +49,6 @@ def run(registered, settings):
         made = replace(made, settings=reached, pinned=False)
         made.__dict__["says"] = says
         yield made
-
-
-def passed(run, gate):
-    judgement = Judgement(outcome=Outcome.PASS, checks=[Check(name=gate, outcome=Outcome.PASS, reason="good enough")])
-    run.decide(gate, lambda: judgement, trained=gate != "contract")
-
-
-def later(run):
-    """The run as the next process sees it."""
-    return replace(run)
-
-
-def book(run):
-    return rollouts(run.settings)
-
-
-def traffic(run, score, rows=200):
-    """Log labelled rows that the canary scored: `score(label)` is its answer."""
-    model = run.folder.policy.model
-    now = book(run).current(model)
-    requests, labels = [], []
-    for row in range(rows):
-        name, label = uuid4().hex, row % 2
-        scored = [(now.canary, "canary", True)] + ([(now.champion, "shadow", False)] if now.champion else [])
-        predictions = [
-            Prediction(
-                row=0, entity=name, version=ref.version, arm=arm, served=served, features="{}",
-                score=score(label) if arm == "canary" else 0.5, error=None, latency_us=1,
-            )
-            for ref, arm, served in scored
-        ]  # fmt: skip
-        requests.append(
-            Request(
-                model=model, request_id=name, body_sha256="", status=200, answer="{}", epoch=now.epoch, at=utc_now(),
-                predictions=predictions,
-            )
-        )  # fmt: skip
-        labels.append(Label(request_id=name, row=0, label=label))
-    record(book(run).engine, requests)
-    record_labels(book(run).engine, model, labels, at=utc_now())
-
-
-def good(label):
-    return 0.9 if label else 0.1
-
-
-def bad(label):
-    return 1 - good(label)
-
-
-def to_the_last_stage(run):
-    """Begin, and move until only the promotion is left; the gateway serves the version by then."""
-    row = promotion.begin(later(run))
-    run.says["champion"] = {"version": row.version}
-    for _ in row.policy.stages:
-        traffic(run, good)
-        assert promotion.move(later(run)) is None
-    traffic(run, good)
-    return row.version
 
 
 def alias(run, name):

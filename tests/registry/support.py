@@ -37,7 +37,7 @@ def event(kind="snapshot", operation=None, *, at=None, **facts):
     known = {
         "snapshot": {"snapshot": SUBJECT.snapshot},
         "training": {"candidate": "m-1", "sha256": SUBJECT.model},
-        "registration": {"version": 1},
+        "registration": {"version": 1, "candidate": "m-1", "sha256": SUBJECT.model},
         "rollout": {"to_stage": "shadow"},
     }
     given = {**known.get(kind, {}), **facts}

@@ -1,7 +1,6 @@
 """The chain on a real server: what is written can be read, once, in one order, whatever breaks on the way."""
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,7 +9,6 @@ from pathlib import Path
 import pytest
 from tests.registry.children import program
 from tests.registry.support import (
-    SUBJECT,
     artifacts_of,
     event,
     fresh_dossier,
@@ -21,12 +19,12 @@ from tests.registry.support import (
 )
 from tests.registry.writers import EACH, PROCESSES
 
-from assay.core import Outcome, Subject, UnavailableError, UserError, canonical_json, sha256_bytes
+from assay.core import Outcome, UnavailableError, UserError, canonical_json, sha256_bytes
 from assay.registry import dossier as module
 from assay.registry.client import connect
 from assay.registry.dossier import EvidenceError
 from assay.registry.images import HEAD, run_tags
-from assay.registry.keys import Keyring, create_keys, rotate_keys
+from assay.registry.keys import Keyring, add_person, create_keys, rotate_keys
 from assay.registry.summaries import summarise
 
 pytestmark = pytest.mark.stack
@@ -278,98 +276,21 @@ def test_without_keys_nothing_is_written(mlflow_server, dossier, tmp_path):
     assert not artifacts_of(mlflow_server, dossier).exists()
 
 
-GATES = ("contract", "performance", "fairness")
+def test_a_person_s_key_signs_no_record_and_that_is_said_at_once(mlflow_server, dossier, tmp_path, monkeypatch):
+    dossier = own_keys(dossier, tmp_path / "keys")
+    add_person(tmp_path / "keys", "reviewer", tmp_path / "reviewer.pem")
+    monkeypatch.setenv("ASSAY_SIGNING_KEY", (tmp_path / "reviewer.pem").read_text())
+    for write in (lambda: dossier.append(verdict()), lambda: dossier.record(event())):
+        with pytest.raises(UserError, match=r"was signed by the key .* of reviewer, not of platform"):
+            write()
+    assert dossier.records() == []
+    assert not artifacts_of(mlflow_server, dossier).exists()
 
 
-def filled(dossier, **outcomes):
-    dossier.append(verdict("contract", outcomes.get("contract", Outcome.PASS), model=None))
-    for gate in GATES[1:]:
-        dossier.append(verdict(gate, outcomes.get(gate, Outcome.PASS)))
-
-
-def reasons(dossier, about=SUBJECT, gates=GATES, **kwargs):
-    with pytest.raises(EvidenceError) as raised:
-        dossier.require(gates, about, **kwargs)
-    return raised.value.reasons
-
-
-def test_all_gates_passed_lets_the_run_on(dossier):
-    filled(dossier)
-    assert [each.gate for each in dossier.require(GATES, SUBJECT)] == list(GATES)
-
-
-def test_every_reason_is_listed_at_once(dossier):
-    dossier.append(verdict("contract", Outcome.FAIL, model=None))
-    dossier.append(verdict("performance", Outcome.ERROR))
-    dossier.append(verdict("fairness", snapshot="toy-other", policy_sha256="b" * 64, model="e" * 64))
-    assert reasons(dossier, gates=(*GATES, "robustness")) == (
-        "contract: its verdict is FAIL",
-        "performance: its verdict is ERROR",
-        f"fairness: its verdict is about another policy_sha256: {'b' * 64}, not {'a' * 64}",
-        "fairness: its verdict is about another snapshot: toy-other, not toy-0123456789abcdef",
-        f"fairness: its verdict is about another model: {'e' * 64}, not {'c' * 64}",
-        "robustness: no verdict",
-    )
-
-
-def test_inconclusive_goes_on_only_where_a_person_will_look(dossier):
-    filled(dossier, performance=Outcome.INCONCLUSIVE, fairness=Outcome.INCONCLUSIVE)
-    assert reasons(dossier, reviewed={"fairness"}) == ("performance: its verdict is INCONCLUSIVE",)
-    assert len(dossier.require(GATES, SUBJECT, reviewed={"fairness", "performance"})) == 3
-
-
-@pytest.mark.parametrize("outcome", [Outcome.FAIL, Outcome.ERROR])
-def test_review_does_not_let_a_failure_on(dossier, outcome):
-    filled(dossier, fairness=outcome)
-    assert reasons(dossier, reviewed=set(GATES)) == (f"fairness: its verdict is {outcome}",)
-
-
-@pytest.mark.parametrize(("before", "after"), [(Outcome.PASS, Outcome.FAIL), (Outcome.FAIL, Outcome.PASS)])
-def test_the_latest_verdict_counts(dossier, before, after):
-    filled(dossier, performance=before)
-    dossier.append(verdict("performance", after))
-    if after is Outcome.PASS:
-        assert dossier.require(GATES[:2], SUBJECT)[1].attempt == 2
-    else:
-        assert reasons(dossier, gates=GATES[:2]) == ("performance: its verdict is FAIL",)
-
-
-def test_what_was_judged_on_an_earlier_verdict_has_lost_its_ground(dossier):
-    filled(dossier)
-    dossier.append(verdict("performance"))
-    assert reasons(dossier) == ("fairness: its verdict is older than that of performance",)
-    dossier.append(verdict("contract", model=None))
-    assert reasons(dossier) == (
-        "performance: its verdict is older than that of contract",
-        "fairness: its verdict is older than that of contract, performance",
-    )
-    filled(dossier)
-    assert [each.attempt for each in dossier.require(GATES, SUBJECT)] == [3, 3, 2]
-
-
-def test_only_the_contract_may_be_judged_without_a_model(dossier):
-    filled(dossier)
-    dossier.append(verdict("fairness", model=None))
-    assert reasons(dossier) == (f"fairness: its verdict is about another model: None, not {'c' * 64}",)
-    before = Subject(model=None, policy_sha256="a" * 64, snapshot=SUBJECT.snapshot, code_version="x")
-    assert dossier.require(["contract"], before)[0].gate == "contract"
-
-
-def test_a_waived_verdict_goes_on_for_its_own_digest_alone(dossier):
-    filled(dossier, performance=Outcome.FAIL)
-    failed = dossier.verdicts()[1]
-    assert len(dossier.require(GATES, SUBJECT, waived={failed.digest})) == 3
-    again = dossier.append(verdict("performance", Outcome.FAIL))
-    assert reasons(dossier, gates=GATES[:2], waived={failed.digest}) == ("performance: its verdict is FAIL",)
-    assert len(dossier.require(GATES[:2], SUBJECT, waived={again.digest})) == 2
-
-
-def test_a_server_that_is_down_is_told_within_seconds(mlflow_server, dossier):
+def test_a_server_that_is_down_is_told(mlflow_server, dossier):
     uri = "http://127.0.0.1:9"
     down = replace(dossier, tracking_uri=uri, client=connect(replace(mlflow_server, tracking_uri=uri)))
     for act in (lambda: down.append(verdict()), lambda: down.record(event()), down.tags, lambda: down.tag({"a": "b"})):
-        began = time.monotonic()
         with pytest.raises(UnavailableError, match=r"MLflow .*127\.0\.0\.1"):
             act()
-        assert time.monotonic() - began < 15  # four on a free machine
     assert dossier.records() == []

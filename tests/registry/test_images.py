@@ -42,6 +42,10 @@ def trained(sha256):
     return event("training", candidate=f"m-{sha256}", sha256=sha256)
 
 
+def registered(version, sha256):
+    return event("registration", version=version, candidate=f"m-{sha256}", sha256=sha256)
+
+
 def judged(gate, model, outcome=Outcome.PASS):
     subject = Subject(model=model, policy_sha256="p", snapshot="s", code_version="c")
     return bind(gate, Judgement(outcome=outcome, checks=[]), subject, Stopwatch())
@@ -65,17 +69,17 @@ def test_a_candidate_shows_what_was_decided_about_it_before_there_was_a_version(
     chain = [SNAPSHOT, CONTRACT, trained("a"), failed, waived(failed), waived(CONTRACT), judged("contract", None)]
     assert gates_in(candidate_tags(chain)) == ["verdict.performance", "waiver.performance.auc"]
     assert candidate_tags(chain)["assay.snapshot"] == "s"
-    registered = [*chain, event("registration", version=1), judged("approval", "a")]
-    assert gates_in(candidate_tags(registered)) == ["verdict.performance", "waiver.performance.auc"]
+    with_version = [*chain, registered(1, "a"), judged("approval", "a")]
+    assert gates_in(candidate_tags(with_version)) == ["verdict.performance", "waiver.performance.auc"]
     assert gates_in(candidate_tags([*chain, trained("b"), judged("fairness", "b")])) == ["verdict.fairness"]
     assert gates_in(candidate_tags([*chain, trained("b"), trained("a")])) == gates_in(candidate_tags(chain))
     assert candidate_tags([SNAPSHOT, CONTRACT]) == {}
 
 
 def test_versions_of_one_dossier_show_each_its_own():
-    first = [SNAPSHOT, CONTRACT, trained("a"), judged("performance", "a"), event("registration", version=4)]
+    first = [SNAPSHOT, CONTRACT, trained("a"), judged("performance", "a"), registered(4, "a")]
     moved = event("rollout", version=4, to_stage="shadow")
-    second = [*first, moved, trained("b"), judged("fairness", "b"), event("registration", version=7)]
+    second = [*first, moved, trained("b"), judged("fairness", "b"), registered(7, "b")]
     chain = [*second, judged("approval", "b"), event("rollout", version=4, to_stage="rolled_back")]
     one, other = version_tags(chain, "d", 4), version_tags(chain, "d", 7)
     assert (one["assay.candidate_sha256"], other["assay.candidate_sha256"]) == ("a", "b")
@@ -85,6 +89,11 @@ def test_versions_of_one_dossier_show_each_its_own():
     assert version_tags(chain, "d") == other
     assert version_tags(first[:-1], "d") == version_tags(first, "d", 4)
     assert one["assay.dossier"] == "d"
+
+
+def test_a_version_is_of_the_model_that_was_registered_not_of_the_last_that_was_trained():
+    tags = version_tags([SNAPSHOT, trained("a"), trained("b"), registered(4, "a")], "d")
+    assert (tags["assay.candidate"], tags["assay.candidate_sha256"]) == ("m-a", "a")
 
 
 def test_a_run_shows_the_latest_of_everything_and_its_head():

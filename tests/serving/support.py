@@ -29,7 +29,9 @@ SERVE = [sys.executable, "-m", "assay", "serve"]
 LIMITS = Limits(max_brier=0.2, min_labels=20)
 
 
-def onnx_model(*, weight: float = 0.05, bias: float = -2.0, model: str = "income", feature: str = "age") -> bytes:
+def onnx_model(
+    *, weight: float = 0.05, bias: float = -2.0, model: str = "income", feature: str = "age", **meta: str
+) -> bytes:
     """P(positive) = sigmoid(weight * age + bias + 1 for sector "private")."""
     text = helper.make_node(
         "LabelEncoder", ["sector"], ["known"], domain="ai.onnx.ml",
@@ -61,7 +63,7 @@ def onnx_model(*, weight: float = 0.05, bias: float = -2.0, model: str = "income
     )
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 3)]
     made = helper.make_model(graph, opset_imports=opsets, ir_version=9)
-    meta = {"model": model, "positive": ">50K", "negative": "<=50K", "threshold": "0.5"}
+    meta = {"model": model, "positive": ">50K", "negative": "<=50K", "threshold": "0.5", **meta}
     helper.set_model_props(made, {f"assay.{name}": value for name, value in meta.items()})
     return made.SerializeToString()
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from assay.stats.intervals import newcombe_difference, rates
-from assay.stats.spread import comparisons, extreme, range_difference, range_ratio
+from assay.stats.spread import comparisons, extreme, fall_of_largest, range_difference, range_ratio
 
 counts = st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
 groups = st.lists(counts, min_size=2, max_size=6)
@@ -98,3 +98,12 @@ def test_the_extreme_levels(counted):
         each.low.min(),
         each.high.min(),
     )
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=5), st.lists(st.floats(0, 1), min_size=1, max_size=5), st.data())
+def test_a_fall_of_the_largest_is_held_when_every_fall_is(before, after, data):
+    """Shift the estimates by less than the half-widths: the true fall stays inside."""
+    shift = st.floats(-0.05, 0.05)
+    moved = [np.array([each + data.draw(shift) for each in side]) for side in (before, after)]
+    _, low, high = fall_of_largest(*moved, np.full((len(before), len(after)), 0.1))
+    assert low - 1e-12 <= max(before) - max(after) <= high + 1e-12

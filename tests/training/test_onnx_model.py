@@ -1,12 +1,16 @@
 """Only files that Assay exported are scored."""
 
+import json
 import re
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from assay.core import UserError, sha256_bytes
+from assay.core import MISSING, UserError, sha256_bytes
+from assay.training.group_thresholds import GroupThresholds
 from assay.training.onnx_model import META_NEGATIVE, META_POSITIVE, META_THRESHOLD, OnnxModel
 
 META = {"model": "toy", "positive": "yes", "negative": "no", "threshold": "0.25"}
@@ -67,3 +71,63 @@ def test_any_other_file_is_refused_at_its_first_use(kind, use):
     assert len(raised.value.problems) == len(told)
     for each, expected in zip(raised.value.problems, told, strict=True):
         assert re.search(re.escape(expected), each.message)
+
+
+OWN = {"attributes": ["sex", "region"], "groups": [{"group": ["f", "n"], "threshold": 0.4}]}
+
+
+def test_groups_decide_by_thresholds_of_their_own():
+    model = OnnxModel(identity(**META, thresholds_by_group=json.dumps(OWN)))
+    assert model.features == {"x": "number"}
+    assert model.inputs == {"x": "number", "sex": "text", "region": "text"}
+    columns = {
+        "x": np.array([[0.7, 0.3], [0.7, 0.3], [0.5, 0.5], [0.7, 0.3]], dtype=np.float32),
+        "sex": np.array([["f"], ["f"], ["f"], ["(missing)"]], dtype=object),
+        "region": np.array([["n"], ["s"], ["n"], ["n"]], dtype=object),
+    }
+    score = model.score(columns)
+    assert model.thresholds(columns).tolist() == [0.4, 0.25, 0.4, 0.25]
+    assert model.decide(columns, score).tolist() == [False, True, True, True]
+
+
+def test_without_groups_every_row_has_the_one_threshold():
+    model = OnnxModel(identity(**META))
+    assert (model.by_group, model.inputs) == (None, model.features)
+    columns = {"x": np.array([[0.75, 0.25], [1, 0]], dtype=np.float32)}
+    assert model.decide(columns, model.score(columns)).tolist() == [True, False]  # at the threshold is above it
+    assert model.decide(columns, np.array([np.nan, 1.0])).tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "{",
+        "[]",
+        '{"attributes": [], "groups": []}',
+        json.dumps({**OWN, "groups": [{"group": ["f"], "threshold": 0.4}]}),
+        json.dumps({**OWN, "groups": [{"group": ["f", "n"], "threshold": 1.0}]}),
+        json.dumps({**OWN, "groups": [{"group": ["f", "(missing)"], "threshold": 0.4}]}),
+        json.dumps({**OWN, "groups": [{"group": ["f", 3], "threshold": 0.4}]}),
+    ],
+)
+def test_thresholds_by_group_that_make_no_sense_are_refused(own):
+    with pytest.raises(UserError, match="has thresholds by group that"):
+        _ = OnnxModel(identity(**META, thresholds_by_group=own)).inputs
+
+
+def test_groups_of_a_number_are_refused():
+    own = json.dumps({"attributes": ["x"], "groups": []})
+    with pytest.raises(UserError, match="has thresholds by groups of a number: x"):
+        _ = OnnxModel(identity(**META, thresholds_by_group=own)).by_group
+
+
+@given(
+    st.dictionaries(
+        st.tuples(st.text(), st.text()).filter(lambda group: MISSING not in group),
+        st.floats(0, 1, exclude_min=True, exclude_max=True),
+        max_size=5,
+    )
+)
+def test_thresholds_by_group_read_back_as_they_were_written(by_group):
+    own = GroupThresholds(attributes=("a", "b"), by_group=by_group)
+    assert GroupThresholds.from_json(own.to_json()) == own

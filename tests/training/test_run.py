@@ -129,3 +129,27 @@ def test_classes_of_the_module_can_be_stored_by_their_name(tmp_path):
             return pickle.loads(pickle.dumps(Pipeline([("m", Own())]).fit(features, label)))
     """
     assert type(trained(module(tmp_path, source)).steps[-1][1]).__name__ == "Own"
+
+
+def test_weights_go_to_a_train_that_takes_them_and_only_where_there_are_any(tmp_path):
+    source = """\
+        from sklearn.dummy import DummyClassifier
+        from sklearn.pipeline import Pipeline
+
+        def train(features, label, *, seed, parameters, weights="none given"):
+            made = Pipeline([("m", DummyClassifier())]).fit(features, label)
+            made.given = weights
+            return made
+    """
+    file = module(tmp_path, source)
+    assert trained(file).given == "none given"
+    weights = pd.Series(np.arange(1.0, 21.0))
+    weighted = fit(module=file, features=FRAME, label=LABEL, seed=3, parameters={}, weights=weights)
+    assert weighted.given.equals(weights)
+
+
+def test_a_train_without_weights_is_refused_only_where_there_are_some(tmp_path):
+    file = module(tmp_path, body('return Pipeline([("m", DummyClassifier())]).fit(features, label)'))
+    assert trained(file).predict_proba(FRAME).shape == (20, 2)
+    with pytest.raises(UserError, match="train\\(\\) takes no weights, and the policy's mitigation works by them"):
+        fit(module=file, features=FRAME, label=LABEL, seed=3, parameters={}, weights=pd.Series(np.ones(20)))

@@ -13,7 +13,7 @@ from rich.text import Text
 from assay.cli.errors import explained
 from assay.cli.stack import progress_line, welcome
 from assay.core import Check, Outcome, Settings, Verdict
-from assay.governance.words import TASKS
+from assay.governance import words
 from assay.local import stack
 from assay.local.airflow_api import TaskInstance
 from assay.local.demo import Report, Scene, play
@@ -79,7 +79,7 @@ def _report(report: Report) -> Table:
     table = Table(title=f"{report.run.run_id}: {report.run.state}", show_lines=True)
     for heading in ("task", "state", "seconds", "verdict", "worst check"):
         table.add_column(heading, justify="right" if heading == "seconds" else "left", overflow="fold")
-    latest = {TASKS.get(verdict.gate, verdict.gate): verdict for verdict in report.verdicts}
+    latest = {words.task(verdict, report.mitigated): verdict for verdict in report.verdicts}
     for task in report.tasks:
         verdict = latest.get(task.task_id)
         table.add_row(task.task_id, _state(task), _seconds(task), _outcome(verdict), _worst(verdict))

@@ -110,7 +110,7 @@ def _show(found: "Listing") -> None:
     for heading in ("#", "record", "what", "by", "at", "digest", "key"):
         table.add_column(heading, overflow="fold")
     for line in found.lines:
-        table.add_row(*map(escape, _cells(line)))
+        table.add_row(*map(escape, _cells(line, told_apart=len(found.models) > 1)))
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(table)
     for each in found.incidents:
@@ -121,16 +121,17 @@ def _show(found: "Listing") -> None:
     console.print("Every record is what was anchored and signed." if found.whole else "NOT WHOLE: see the lines above.")
 
 
-def _cells(line: "Line") -> tuple[str, ...]:
+def _cells(line: "Line", *, told_apart: bool) -> tuple[str, ...]:
     from assay.evidence.listing import by
 
-    what, who = ("", "") if line.record is None else (_what(line), by(line.record))
+    what, who = ("", "") if line.record is None else (_what(line, told_apart=told_apart), by(line.record))
     if line.doubt:
         what = f"DOUBTFUL: {line.doubt}"
     return str(line.number), line.kind, what, who, line.at, line.digest[:12], line.key or ""
 
 
-def _what(line: "Line") -> str:
+def _what(line: "Line", *, told_apart: bool) -> str:
+    """A record in a sentence; a verdict names its model where the dossier has several."""
     from assay.governance.told import told
 
     record = line.record
@@ -139,7 +140,8 @@ def _what(line: "Line") -> str:
     check = record.worst_check
     about = "" if check is None else f": {check.name}{f' {check.attribute}' if check.attribute else ''} {check.reason}"
     waived = f" [WAIVED by {', '.join(line.waived)}]" if line.waived else ""
-    return f"{record.outcome}, {record.passed} of {len(record.checks)} checks pass{waived}{about}"
+    model = f" (model {record.model[:12]}, attempt {record.attempt})" if told_apart and record.model else ""
+    return f"{record.outcome}{model}, {record.passed} of {len(record.checks)} checks pass{waived}{about}"
 
 
 @contextmanager

@@ -19,6 +19,7 @@ _TRUTH = {"true": "1", "false": "0"}
 _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 _BINARY = {"0", "1"}
 _SHOWN = 6
+_OTHER_CLASSES = "for more, declare gates.fairness.classes in the policy; of one there is nothing to tell"
 
 
 @dataclass(slots=True)
@@ -83,20 +84,34 @@ class Rows:
             else:
                 self.table = read_columns(path, columns)
 
-    def positive(self, columns: Sequence[str], positive: str | None) -> list[NDArray[np.bool_]]:
+    def positive(self, columns: Sequence[str], positive: str | None, *, both: bool = False) -> list[NDArray[np.bool_]]:
         """For each column of classes, the label first, where it is the positive class.
 
         Without `positive` the columns must be of 0 and 1. Columns that do not speak of the same
-        classes are a mistake: read against each other they would look like errors of the model.
+        classes are a mistake: read against each other they would look like errors of the model. So is,
+        with `both`, a label that has other than two.
         """
         words = {name: self._words(name) for name in columns}
         found = {name: set(values.tolist()) for name, values in words.items()}
         wanted = "1" if positive is None else word(positive)
-        if positive is None:
+        if both and len(found[columns[0]]) not in (0, 2):
+            self._mistakes.add(columns[0], f"has {_many(found[columns[0]])}; a label has two", _OTHER_CLASSES)
+        elif positive is None:
             self._need_binary(found)
         else:
             self._need_shared(found, positive)
         return [np.asarray(values == wanted, dtype=np.bool_) for values in (words[name] for name in columns)]
+
+    def classes(self, columns: Sequence[str]) -> list[NDArray[Any]]:
+        """Each column's classes as text, written as `word` writes them."""
+        return [self._words(name) for name in columns]
+
+    def numbers(self, column: str) -> NDArray[np.float64]:
+        """The column as finite numbers."""
+        numbers = self._numbers(column, "the policy's metrics are those of numbers")
+        if bad := int(np.count_nonzero(~np.isfinite(numbers))):
+            self._mistakes.add(column, f"is no finite number in {bad} of {len(numbers)} rows", "leave such rows out")
+        return numbers
 
     def probabilities(self, column: str) -> NDArray[np.float64]:
         """The column as numbers in [0, 1]."""
@@ -207,6 +222,10 @@ def parse_groups(text: str, mistakes: Mistakes) -> list[str | list[str]]:
     if any(repeated):
         mistakes.add("--groups", f"names twice: {', '.join(filter(None, repeated))}")
     return [entry[0] if len(entry) == 1 else entry for entry in distinct.values()]
+
+
+def _many(values: set[str]) -> str:
+    return f"one class, {_list(values)}" if len(values) == 1 else f"{len(values)} classes: {_list(values)}"
 
 
 def _list(values: set[str]) -> str:

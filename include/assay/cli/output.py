@@ -15,7 +15,7 @@ STANDARD_OUTPUT = "-"
 _COLOURS = {Outcome.PASS: "green", Outcome.INCONCLUSIVE: "yellow", Outcome.ERROR: "magenta", Outcome.FAIL: "red"}
 
 
-def check_target(target: str, *inputs: Path) -> None:
+def check_target(target: str, *inputs: Path, option: str = "--json") -> None:
     """Refuse a target that cannot be written, before any work is done.
 
     Raises
@@ -27,22 +27,39 @@ def check_target(target: str, *inputs: Path) -> None:
         return
     path = Path(target)
     if path.is_dir() or not target:
-        raise UserError("--json", [Problem(path="--json", message=f'"{target}" is no file name')])
+        raise UserError(option, [Problem(path=option, message=f'"{target}" is no file name')])
     if not path.parent.is_dir():
-        raise UserError("--json", [Problem(path="--json", message=f"there is no folder {path.parent}")])
+        raise UserError(option, [Problem(path=option, message=f"there is no folder {path.parent}")])
     if any(path.exists() and each.exists() and path.samefile(each) for each in inputs):
-        raise UserError("--json", [Problem(path="--json", message=f"{path} is an input; the verdict would replace it")])
+        raise UserError(option, [Problem(path=option, message=f"{path} is an input; what is written would replace it")])
 
 
-def answer(verdict: Verdict, target: str) -> NoReturn:
-    """Write the verdict, show it as a table, and end with its exit code.
+def check_page(html: str | None, json: str, *inputs: Path) -> None:
+    """As `check_target`, of the file for a verdict's page, which must be another than the one for its JSON."""
+    if html is None:
+        return
+    if html == STANDARD_OUTPUT:
+        raise UserError(
+            "--html", [Problem(path="--html", message="a page is written to a file, not to standard output")]
+        )
+    check_target(html, *inputs, option="--html")
+    if json != STANDARD_OUTPUT and Path(html).resolve() == Path(json).resolve():
+        raise UserError("--html", [Problem(path="--html", message=f"{html} is the file that --json names")])
+
+
+def answer(verdict: Verdict, target: str, html: str | None = None) -> NoReturn:
+    """Write the verdict, and its page if it is wanted, show it as a table, and end with its exit code.
 
     Raises
     ------
     UnavailableError
-        When the file cannot be written; what was there before stays.
+        When a file cannot be written; what was there before stays.
     """
     content = verdict_json(verdict)
+    if html is not None:
+        from assay.governance.render import verdict_file
+
+        write_file(Path(html), verdict_file(verdict))
     if target == STANDARD_OUTPUT:
         typer.echo(content, nl=False)
     else:

@@ -13,6 +13,7 @@ from assay.core.judge import describe_estimate, describe_limit, judge_interval
 from assay.core.outcome import EXIT_CODES, Outcome, worst
 from assay.core.settings import Settings, code_version
 from assay.core.verdict import (
+    TIMED,
     Check,
     Group,
     GroupMetrics,
@@ -29,6 +30,7 @@ from assay.core.verdict import (
 __all__ = [
     "EXIT_CODES",
     "MISSING",
+    "TIMED",
     "Anchor",
     "AnchorTakenError",
     "Anchors",

@@ -32,8 +32,18 @@ def verdict_text(verdict: Verdict, *, width: int = 140) -> str:
     checks = sorted(verdict.checks, key=lambda c: (-c.outcome.rank, -_SEVERITIES.index(c.severity)))
     lines += _table([_HEADER, *map(_row, checks)], width) if checks else ["nothing was checked"]
     levels = sorted({check.confidence for check in checks if check.confidence is not None})
-    lines += [f"Intervals of one gate hold together with {100 * level:g} % confidence." for level in levels]
+    lines += [
+        f"Intervals of one gate hold together with {100 * level:g} % confidence{_spent(verdict)}." for level in levels
+    ]
     return "\n".join(lines)
+
+
+def _spent(verdict: Verdict) -> str:
+    """What part of the error budget the verdict spent, as the end of a sentence."""
+    if verdict.budget is None:
+        return ""
+    nth, level = verdict.budget.attempt, 100 * verdict.budget.level
+    return f" over all attempts on these data; this is attempt {nth}, judged at {level:.4g} %"
 
 
 def says_something(text: str) -> bool:

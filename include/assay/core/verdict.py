@@ -14,6 +14,9 @@ Severity = Literal["critical", "warning", "info"]
 Group = Mapping[str, str]
 Example = Mapping[str, str | None]
 
+TIMED = "timed"
+"""How a check compares that read a clock: measured again, on whatever machine, its numbers are others."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limit:
@@ -32,7 +35,8 @@ class Check:
     name
         Stable name of the check, unique with `attribute` within its gate.
     metric, compare
-        What was measured and how groups or models were compared (`level`, `difference`, `ratio`).
+        What was measured and how groups or models were compared (`level`, `difference`, `ratio`, `excess`
+        over all other rows, or `timed`, see `TIMED`).
     attribute
         The column, or columns joined by ``*``, that the check is about.
     groups

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+_GLIMPSES, _GLIMPSE = 8, 16_384  # places that a glimpse looks at, and rows at each
 
 def read_table(path: Path) -> "pa.Table":
     """Read a whole CSV or Parquet file; the name's ending tells which.
@@ -73,6 +74,33 @@ def read_counts(path: Path, columns: Sequence[str]) -> "tuple[pa.Table, NDArray[
 def _count_parquet(path: Path, columns: Sequence[str]) -> "tuple[pa.Table, NDArray[np.int64]]":
     with open_rows([path]) as rows:
         return rows.counts(columns)
+
+
+def glimpse(path: Path, columns: Sequence[str]) -> "pa.Table | None":
+    """Some rows of a Parquet file, from all over it, for what would be costly to find out from every row.
+
+    None for a file that is read whole in any case, and for one that has no rows or lacks a column.
+
+    Raises
+    ------
+    UserError
+        As `column_names`.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    wanted = list(dict.fromkeys(columns))
+    if not wanted or _reader(path) is not _read_parquet or _absent(wanted, column_names(path)):
+        return None
+
+    def read() -> "pa.Table | None":
+        file = pq.ParquetFile(path)
+        places = range(0, file.num_row_groups, max(1, file.num_row_groups // _GLIMPSES))
+        some = (next(file.iter_batches(_GLIMPSE, row_groups=[at], columns=wanted), None) for at in places)
+        batches = [batch for batch in some if batch is not None]
+        return pa.Table.from_batches(batches) if batches else None
+
+    return _guarded(path, read)
 
 
 def column_names(path: Path) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core import Check, problem
 from assay.gates import distinct_names
+from assay.gates.performance.names import check_names
 
 if TYPE_CHECKING:
     from assay.core import Settings
@@ -56,14 +57,15 @@ def latest_checks(settings: "Settings", model: str, gate: str) -> list[Check]:
 
 
 def _gates(policy: "Policy") -> Iterator[str]:
+    from assay.gates.fairness import named_checks
+
     gates = policy.gates
-    for name in distinct_names([check.metric for check in gates.performance.checks]):
-        yield f"performance/{name}"
-    for name in distinct_names([f"{check.metric}_vs_champion" for check in gates.performance.champion]):
-        yield f"performance/{name}"
-    for columns in gates.fairness.attributes:
-        for name in distinct_names([check.name for check in gates.fairness.checks]):
-            yield f"fairness/{name}/{'*'.join(columns)}"
+    for name, attribute in check_names(gates.performance, rival=True):
+        yield "/".join(filter(None, ["performance", name, attribute]))
+    for attribute in map("*".join, gates.fairness.attributes):
+        yield from (f"fairness/{name}/{attribute}" for name, _ in named_checks(gates.fairness, attribute))
+    if policy.mitigation is not None and policy.mitigation.max_accuracy_loss is not None:
+        yield "fairness/accuracy_paid"
     for name in distinct_names([f"{check.metric}_drop_{check.scenario}" for check in gates.robustness.checks]):
         yield f"robustness/{name}"
 

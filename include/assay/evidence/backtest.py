@@ -100,6 +100,7 @@ class _Past:
         from assay.training.onnx_model import OnnxModel
 
         onnx = None if gate == "contract" else OnnxModel(self.found.onnx())
+        mitigates = self.found.mitigates
         data = self.old.data.model_copy(update={"sensitive": self.new.data.sensitive, "holdout": self.new.data.holdout})
         with TemporaryDirectory() as scratch:
             contract = Path(scratch) / "contract.json"
@@ -111,6 +112,8 @@ class _Past:
                 seed=int(self.found.request.facts["seed"]),
                 onnx=onnx,
                 champion=self._champion(gate, verdict),
+                before=None if mitigates is None else OnnxModel(self.found.onnx(mitigates)),
+                attempts=self.found.attempts,
             )
             measured = judge(case, gate, Subject(model=None, policy_sha256=None, snapshot=None, code_version=""))
         broken = [check.reason for check in measured.checks if check.name == gate]
@@ -122,9 +125,9 @@ class _Past:
         """The champion that the run compared with, or would have."""
         from assay.training.onnx_model import OnnxModel
 
-        if gate != "performance" or not self.new.gates.performance.champion:
+        if gate != "performance" or not self.new.gates.performance.compares:
             return None
-        if verdict is not None and self.old.gates.performance.champion:
+        if verdict is not None and self.old.gates.performance.compares:
             pair = rival(self.archive, self.new.model, verdict)
         else:
             pair = self._serving(self.found.request.at if verdict is None else verdict.started_at)

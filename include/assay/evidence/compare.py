@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from assay.core import Check, Verdict, canonical_json
+from assay.core import TIMED, Check, Verdict, canonical_json, decide
 
 TOLERANCE = 1e-9
 """Relative or absolute, for estimates and intervals: sums may be taken in another order on another machine."""
@@ -14,6 +14,7 @@ _SUBJECT = ("model", "policy_sha256", "snapshot", "code_version")
 _FIELDS = (
     "outcome", "estimate", "interval", "confidence", "limit", "support", "severity", "metric", "compare", "groups",
 )  # fmt: skip
+_READ = ("outcome", "estimate", "interval", "support")  # what a clock decides
 
 
 def address(gate: str, check: Check) -> str:
@@ -25,7 +26,8 @@ def differences(recorded: Verdict, replayed: Verdict) -> list[str]:
     """Say where a verdict that was made again is not the one that was recorded; empty where all agrees.
 
     Outcomes, supports and counts must be equal, numbers equal to `TOLERANCE`. When and how often a
-    gate judged, and its place in a dossier, are not compared.
+    gate judged, and its place in a dossier, are not compared; nor is what a clock showed, and what
+    follows from that alone.
 
     Examples
     --------
@@ -39,12 +41,20 @@ def differences(recorded: Verdict, replayed: Verdict) -> list[str]:
     """
     gate = recorded.gate
     one, other = recorded.to_dict(), replayed.to_dict()
-    found = list(_fields(gate, one, other, ("outcome", *_SUBJECT)))
+    if all(each.outcome is decide(each.checks) for each in (recorded, replayed)):
+        one["outcome"], other["outcome"] = _untimed(recorded), _untimed(replayed)
+    found = list(_fields(gate, one, other, ("outcome", "budget", *_SUBJECT)))
     for where, pair in _paired(_checks(recorded), _checks(replayed)).items():
-        found += _both(where, pair, _FIELDS)
+        timed = all(raw is not None and raw["compare"] == TIMED for raw in pair)
+        found += _both(where, pair, [name for name in _FIELDS if not (timed and name in _READ)])
     for where, pair in _paired(_groups(gate, one), _groups(gate, other)).items():
         found += _both(where, pair, sorted(set(pair[0] or ()) | set(pair[1] or ())))
     return found
+
+
+def _untimed(verdict: Verdict) -> str:
+    """What the verdict comes to without the checks that read a clock."""
+    return str(decide([check for check in verdict.checks if check.compare != TIMED]))
 
 
 def _checks(verdict: Verdict) -> dict[str, Mapping[str, Any]]:

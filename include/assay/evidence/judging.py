@@ -1,13 +1,13 @@
-"""Judge a gate, or train, from stored things alone: snapshot, policy, contract, model bytes and seed.
+"""Judge a gate from stored things alone: snapshot, policy, contract, model bytes and seed.
 
 The pipeline judges through here and so does a replay, months later: there is no second way of measuring.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.core import Check, Judgement, Outcome, problem
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from assay.data.snapshots import Snapshot
     from assay.policy import Policy
-    from assay.training.onnx_model import Kind, OnnxModel
+    from assay.training.onnx_model import OnnxModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,10 @@ class Case:
         The candidate; None before training.
     champion
         The version that the candidate is compared with, and its model; None where nothing served.
+    before
+        The model that the candidate was made from by mitigation; None for one that is as trained.
+    attempts
+        For each gate that counts them, which attempt on the snapshot the candidate is.
     """
 
     policy: "Policy"
@@ -47,6 +51,8 @@ class Case:
     seed: int
     onnx: "OnnxModel | None" = None
     champion: "tuple[int, OnnxModel] | None" = None
+    before: "OnnxModel | None" = None
+    attempts: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def candidate(self) -> "OnnxModel":
@@ -106,30 +112,6 @@ class Case:
         return rows, positives(rows[data.label], data.positive)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Trained:
-    """What training makes.
-
-    Attributes
-    ----------
-    onnx, reference
-        The served form, and the scikit-learn original in skops' format.
-    kinds
-        Feature name to kind, in the model's order.
-    parity
-        Largest difference between both forms' probabilities on the held-out rows.
-    training_rows, holdout_rows
-        How many rows it saw, and how many it did not.
-    """
-
-    onnx: bytes
-    reference: bytes
-    kinds: Mapping[str, "Kind"]
-    parity: float
-    training_rows: int
-    holdout_rows: int
-
-
 def judge_gate(case: Case, gate: str) -> Judgement:
     """Measure and judge.
 
@@ -153,55 +135,6 @@ def broken(gate: str, reason: str) -> Judgement:
     return Judgement(outcome=Outcome.ERROR, checks=[Check(name=gate, outcome=Outcome.ERROR, reason=reason)])
 
 
-def train(case: Case, module: Path) -> Trained:
-    """Train a candidate, export it, and check that both forms agree.
-
-    Parameters
-    ----------
-    case
-        Its candidate, if it has one, is not looked at.
-    module
-        The team's `train.py`.
-
-    Raises
-    ------
-    UserError
-        When no row is held out, or the team's code or its pipeline is not what it must be.
-    """
-    import pandas as pd
-
-    from assay.data.features import kinds, model_inputs, positives, training_frame
-    from assay.training.export import check_parity, export, reference
-    from assay.training.onnx_model import OnnxModel
-    from assay.training.run import fit
-
-    policy, data = case.policy, case.policy.data
-    types = kinds(case.rows.schema, data.features)
-    seen, unseen = case.rows.filter(case.trained_on), case.rows.filter(case.held_out)
-    if not (seen.num_rows and unseen.num_rows):
-        raise problem("data.holdout", f"holds out {unseen.num_rows} of {case.rows.num_rows} rows", "give more rows")
-    classes = _classes(case)
-    pipeline = fit(
-        module=module,
-        features=training_frame(seen, types),
-        label=pd.Series(positives(seen[data.label], data.positive).astype(int), name=data.label),
-        seed=case.seed,
-        parameters=policy.training.parameters,
-    )
-    onnx = export(pipeline, kinds=types, model=policy.model, classes=classes, threshold=policy.training.threshold)
-    parity = check_parity(
-        pipeline, OnnxModel(onnx), frame=training_frame(unseen, types), inputs=model_inputs(unseen, types)
-    )
-    return Trained(
-        onnx=onnx,
-        reference=reference(pipeline),
-        kinds=types,
-        parity=parity,
-        training_rows=seen.num_rows,
-        holdout_rows=unseen.num_rows,
-    )
-
-
 def _contract(case: Case) -> Judgement:
     from assay.gates import contract
 
@@ -211,37 +144,52 @@ def _contract(case: Case) -> Judgement:
 
 
 def _performance(case: Case) -> Judgement:
-    from assay.data.features import model_inputs
+    from assay.data.features import encode
     from assay.gates import performance
 
-    policy = case.policy.gates.performance
-    version, champion = (case.champion if policy.champion else None) or (None, None)
+    policy, candidate = case.policy.gates.performance, case.candidate
+    version, champion = (case.champion if policy.compares else None) or (None, None)
     rows, label = case.holdout(also=champion.inputs if champion else ())
+    inputs, score, prediction = _answers(candidate, rows)
+    _, rival_score, rival_prediction = (None, None, None) if champion is None else _answers(champion, rows)
+    columns = dict.fromkeys([*policy.slice_columns, *case.policy.data.sensitive])
     evidence = performance.measure(
         label=label,
-        score=case.candidate.score(model_inputs(rows, case.candidate.inputs)),
-        champion_score=None if champion is None else champion.score(model_inputs(rows, champion.inputs)),
+        score=score,
+        champion_score=rival_score,
         policy=policy,
         seed=case.seed,
+        prediction=prediction,
+        champion_prediction=rival_prediction,
+        columns={name: encode(rows[name], "text")[:, 0] for name in columns},
+        inputs=inputs,
+        model=lambda asked: candidate.decide(asked, candidate.score(asked)),
+        size=len(candidate.content),
     )
-    return _against(version, performance.judge(evidence, policy))
+    return _against(version, performance.judge(evidence, policy, attempt=case.attempts.get("performance")))
 
 
 def _fairness(case: Case) -> Judgement:
-    from assay.data.features import encode, model_inputs
+    from assay.data.features import encode
     from assay.gates import fairness
 
     rows, label = case.holdout()
-    policy = case.policy.gates.fairness
-    score = case.candidate.score(model_inputs(rows, case.candidate.inputs))
+    policy, mitigation = case.policy.gates.fairness, case.policy.mitigation
+    _, score, prediction = _answers(case.candidate, rows)
     evidence = fairness.measure(
         label=label,
-        prediction=score >= case.candidate.threshold,
+        prediction=prediction,
+        before=None if case.before is None else _answers(case.before, rows)[2],
         groups={column: encode(rows[column], "text")[:, 0] for column in policy.columns},
         policy=policy,
         score=score if policy.scored else None,
     )
-    return fairness.judge(evidence, policy)
+    return fairness.judge(
+        evidence,
+        policy,
+        attempt=case.attempts.get("fairness"),
+        max_accuracy_loss=None if case.before is None or mitigation is None else mitigation.max_accuracy_loss,
+    )
 
 
 def _robustness(case: Case) -> Judgement:
@@ -252,12 +200,12 @@ def _robustness(case: Case) -> Judgement:
     policy = case.policy.gates.robustness
     evidence = robustness.measure(
         score=case.candidate.score,
-        inputs=model_inputs(rows, case.candidate.inputs),
+        inputs=model_inputs(rows, case.candidate.features),
         label=label,
         policy=policy,
         seed=case.seed,
     )
-    return robustness.judge(evidence, policy)
+    return robustness.judge(evidence, policy, attempt=case.attempts.get("robustness"))
 
 
 _JUDGES: Mapping[str, Callable[[Case], Judgement]] = {
@@ -270,24 +218,19 @@ GATES = tuple(_JUDGES)
 """The gates that follow from stored things, in the order in which a run passes them."""
 
 
+def _answers(
+    model: "OnnxModel", rows: "pa.Table"
+) -> "tuple[dict[str, NDArray[Any]], NDArray[np.float64], NDArray[np.bool_]]":
+    """A model's inputs, its scores and its decisions."""
+    from assay.data.features import model_inputs
+
+    inputs = model_inputs(rows, model.inputs)
+    score = model.score(inputs)
+    return inputs, score, model.decide(inputs, score)
+
+
 def _against(version: int | None, judgement: Judgement) -> Judgement:
     """Name the champion in the comparisons with it: another may serve by the time they are read."""
     sides = ({"version": "candidate"}, {"version": str(version)})
     checks = [replace(check, groups=sides) if check.compare == "difference" else check for check in judgement.checks]
     return replace(judgement, checks=checks)
-
-
-def _classes(case: Case) -> tuple[str, str]:
-    """The negative and the positive class, as text."""
-    import pyarrow.compute as pc
-
-    from assay.data.features import encode, positives
-
-    data = case.policy.data
-    found = encode(pc.unique(case.rows[data.label]), "text")[:, 0]
-    positive = positives(found, data.positive)
-    if len(found) != 2 or positive.sum() != 1:
-        raise problem(
-            data.label, f"has the classes {', '.join(map(repr, found))}", "a label has two, one being `positive`"
-        )
-    return str(found[~positive][0]), str(found[positive][0])

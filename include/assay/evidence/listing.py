@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from assay.core import Event, Record
+from assay.core import Event, Record, Verdict
 from assay.evidence.opening import rollouts
 from assay.evidence.verify.case import open_case
 from assay.registry.archive import Archive
@@ -69,6 +69,12 @@ class Listing:
     def whole(self) -> bool:
         """Whether every record is what was anchored and signed."""
         return bool(self.lines) and not any(line.doubt for line in self.lines)
+
+    @property
+    def models(self) -> list[str]:
+        """SHA-256 of each model that a verdict is about, in their order: several where one was mitigated."""
+        judged = [line.record.model for line in self.lines if isinstance(line.record, Verdict)]
+        return list(dict.fromkeys(digest for digest in judged if digest is not None))
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""

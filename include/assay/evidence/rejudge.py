@@ -6,8 +6,9 @@ form of the two files must stay what it is.
 
 case.json
     ``snapshots`` (folder), ``snapshot`` (id), ``seed``, ``gates`` (names), ``champion`` (version or
-    null), ``train`` (whether to train again). Beside it: policy.yaml, contract.json, train.py,
-    model.onnx, and champion.onnx where there is a champion.
+    null), ``train`` (whether to train again), ``attempts`` (gate to its attempt on the snapshot) and
+    ``mitigated`` (whether mitigation made the model). Beside it: policy.yaml, contract.json, train.py,
+    model.onnx, champion.onnx where there is a champion, and before.onnx where mitigation began from it.
 answer.json
     ``code`` (digest of Assay's Python files), ``verdicts`` (gate to verdict) and ``onnx_sha256`` (of
     the bytes that training made, or null).
@@ -30,11 +31,13 @@ from assay.core import (
     code_version,
     sha256_bytes,
 )
-from assay.evidence.judging import Case, broken, judge_gate, train
+from assay.evidence.judging import Case, broken, judge_gate
+from assay.evidence.training import train
 
 BEFORE_TRAINING = ("contract",)
-CASE, ANSWER, POLICY, CONTRACT, TRAIN, MODEL, CHAMPION = (
+CASE, ANSWER, POLICY, CONTRACT, TRAIN, MODEL, CHAMPION, BEFORE = (
     "case.json", "answer.json", "policy.yaml", "contract.json", "train.py", "model.onnx", "champion.onnx",
+    "before.onnx",
 )  # fmt: skip
 
 Progress = Callable[[str], None]
@@ -72,7 +75,7 @@ def rejudge(folder: Path, progress: Progress = lambda _: None) -> dict[str, Any]
     made = None
     if asked["train"]:
         progress("training again")
-        made = sha256_bytes(train(case, folder / TRAIN).onnx)
+        made = sha256_bytes(train(case, folder / TRAIN, mitigated=asked["mitigated"]).onnx)
     return {"code": code_version(), "verdicts": verdicts, "onnx_sha256": made}
 
 
@@ -94,7 +97,7 @@ def _case(folder: Path, asked: dict[str, Any]) -> Case:
     from assay.training.onnx_model import OnnxModel
 
     policy = parse_policy((folder / POLICY).read_bytes(), POLICY)
-    version = asked["champion"]
+    version, before = asked["champion"], folder / BEFORE
     return Case(
         policy=policy,
         contract=folder / CONTRACT,
@@ -102,6 +105,8 @@ def _case(folder: Path, asked: dict[str, Any]) -> Case:
         seed=asked["seed"],
         onnx=OnnxModel((folder / MODEL).read_bytes()),
         champion=None if version is None else (version, OnnxModel((folder / CHAMPION).read_bytes())),
+        before=OnnxModel(before.read_bytes()) if before.exists() else None,
+        attempts=asked["attempts"],
     )
 
 

@@ -197,6 +197,8 @@ def _case(
         rejudge.TRAIN: found.file(stored.TRAIN),
         rejudge.MODEL: found.onnx(),
     }
+    if found.mitigates is not None:
+        files[rejudge.BEFORE] = found.onnx(found.mitigates)
     rivals = [pair for verdict in verdicts if (pair := rival(archive, found.dossier.model, verdict))]
     if rivals:
         files[rejudge.CHAMPION] = rivals[0][1]
@@ -208,6 +210,8 @@ def _case(
         "gates": [verdict.gate for verdict in verdicts],
         "champion": rivals[0][0] if rivals else None,
         "train": retrain,
+        "attempts": found.attempts,
+        "mitigated": found.mitigates is not None,
     }
     return files, asked
 

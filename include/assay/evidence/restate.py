@@ -2,14 +2,14 @@
 
 A limit or a severity may differ freely: an interval does not know what it will be held against. What
 an interval does depend on, its confidence and how many others it must hold together with, must be
-the same, and so must whatever the numbers were drawn with. Fairness is freer: the groups' counts are
-in the verdict, and from them every rate of these groups follows; what is made of scores does not, nor
-what is compared within strata.
+the same, and so must all that the policy says of slices, costs and budgets: those checks are carried
+over. Fairness is freer: the groups' counts are in the verdict, and from them every rate of these groups
+follows; what is made of scores does not, nor what is compared within strata.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.core import Check, GroupMetrics, Judgement, Limit, Measured, Severity, Verdict, decide, judge_interval
 from assay.policy import Fairness, Performance, Policy, Robustness
@@ -45,14 +45,21 @@ def restate(verdict: Verdict, old: Policy, new: Policy) -> Judgement | None:
         return same if before == after else None  # which rows are set aside decides what is measured
     if isinstance(after, Fairness):
         return _fairness(verdict, before, after)
-    if (before.confidence, before.draws) != (after.confidence, after.draws):
+    if before.confidence != after.confidence:
         return None
     if isinstance(after, Robustness):
         return _held(verdict, _falls(before), _falls(after))
     rival = any(check.compare == "difference" for check in verdict.checks)
-    if after.champion and not (rival or before.champion):  # whether there was a champion then, it does not say
+    if after.compares and not (rival or before.compares):  # whether there was a champion then, it does not say
+        return None
+    if _other_parts(before) != _other_parts(after):
         return None
     return _held(verdict, _levels(before, rival=rival), _levels(after, rival=rival))
+
+
+def _other_parts(policy: Performance) -> dict[str, Any]:
+    """All but the limits that are held against numbers of all rows: what is said of slices, costs and budgets."""
+    return policy.model_dump(exclude={"checks", "champion", "draws", "on_inconclusive"})
 
 
 def _levels(policy: Performance, *, rival: bool) -> list[tuple[Key, Held]]:
@@ -71,13 +78,15 @@ def _falls(policy: Robustness) -> list[tuple[Key, Held]]:
 
 
 def _held(verdict: Verdict, before: Sequence[tuple[Key, Held]], after: Sequence[tuple[Key, Held]]) -> Judgement | None:
-    if len(before) != len(verdict.checks):
+    """The first checks under new limits, the others as they are."""
+    held, kept = verdict.checks[: len(before)], verdict.checks[len(before) :]
+    if len(held) != len(before):
         return None
-    measured = {key: check for (key, _), check in zip(before, verdict.checks, strict=True)}
+    measured = {key: check for (key, _), check in zip(before, held, strict=True)}
     if len(before) != len(after) or any(key not in measured for key, _ in after):
         return None
-    checks = [_against(measured[key], limit, severity) for key, (limit, severity) in after]
-    return Judgement(outcome=decide(checks), checks=checks)
+    checks = [*(_against(measured[key], limit, severity) for key, (limit, severity) in after), *kept]
+    return Judgement(outcome=decide(checks), checks=checks, groups=verdict.groups, budget=verdict.budget)
 
 
 def _against(check: Check, limit: Limit, severity: Severity) -> Check:
@@ -92,6 +101,8 @@ def _fairness(verdict: Verdict, before: Fairness, after: Fairness) -> Judgement 
 
     if after.scored or after.strata or before.edges != after.edges:  # of these the verdict holds no counts
         return None
+    if any(check.name == "accuracy_paid" for check in verdict.checks):  # nor of two models' decisions together
+        return None
     tables: dict[frozenset[str], list[GroupMetrics]]
     tables = {frozenset(attribute): [] for attribute in before.attributes}
     for group in verdict.groups:
@@ -102,7 +113,8 @@ def _fairness(verdict: Verdict, before: Fairness, after: Fairness) -> Judgement 
         "*".join(columns): [_counts(group, columns) for group in tables[frozenset(columns)]]
         for columns in after.attributes
     }
-    return fairness.judge(fairness.FairnessEvidence(attributes=counted), after)
+    attempt = None if verdict.budget is None else verdict.budget.attempt
+    return fairness.judge(fairness.FairnessEvidence(attributes=counted), after, attempt=attempt)
 
 
 def _counts(group: GroupMetrics, columns: Sequence[str]) -> "GroupCounts":

@@ -101,6 +101,17 @@ class Stored:
         return str(made[-1].facts["sha256"]) if made else None
 
     @property
+    def mitigates(self) -> str | None:
+        """SHA-256 of the model that `model` was made from by mitigation; None when it is as trained."""
+        made = [each for each in self.events("training") if each.facts["sha256"] == self.model]
+        return made[-1].facts.get("mitigates") if made else None
+
+    @property
+    def attempts(self) -> dict[str, int]:
+        """For each gate that counted them, which attempt on the snapshot the model was."""
+        return {gate: each.budget.attempt for gate, each in self.verdicts.items() if each.budget is not None}
+
+    @property
     def verdicts(self) -> dict[str, Verdict]:
         """The latest verdict of each gate that can be judged again, about the model and not about an earlier one."""
         found = {
@@ -145,8 +156,13 @@ class Stored:
             raise EvidenceError([f"snapshot {found.id}: its manifest is not the one that was recorded"])
         return found
 
-    def onnx(self) -> bytes:
-        """The model's bytes, their digest and signature checked.
+    def onnx(self, digest: str | None = None) -> bytes:
+        """A model's bytes, their digest and signature checked.
+
+        Parameters
+        ----------
+        digest
+            Which of the models that the run trained; `model` by default.
 
         Raises
         ------
@@ -157,10 +173,11 @@ class Stored:
         """
         from assay.registry.artifacts import fetch_model
 
-        paths = [each.facts["path"] for each in self.events("training") if each.facts["sha256"] == self.model]
-        if self.model is None or not paths:
-            raise EvidenceError(["training: the dossier records none"])
-        return fetch_model(self.settings, paths[-1], self.model)
+        wanted = self.model if digest is None else digest
+        paths = [each.facts["path"] for each in self.events("training") if each.facts["sha256"] == wanted]
+        if wanted is None or not paths:
+            raise EvidenceError([f"training: the dossier records none{f' of {digest}' if digest else ''}"])
+        return fetch_model(self.settings, paths[-1], wanted)
 
 
 def rival(archive: "Archive", model: str, verdict: Verdict) -> tuple[int, bytes] | None:

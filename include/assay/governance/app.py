@@ -25,6 +25,7 @@ Reader = Callable[[str], bool]
 
 RunId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 Digest = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+Number = Annotated[int, Path(ge=1, le=10**6)]
 Version = Annotated[int, Path(ge=1, le=10**9)]
 Model = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
@@ -67,6 +68,16 @@ def _router(authorize: Callable[..., Any], settings: Settings) -> APIRouter:
         shown = dossier_page(_dossier(settings, run_id, may_read))
         broken = bool(shown.chain.doubts)
         return _html(request, "broken" if broken else "dossier", 409 if broken else 200, page=shown)
+
+    @router.get("/dossiers/{run_id}/verdicts/{number}")
+    def verdict(request: Request, run_id: RunId, number: Number, may_read: Annotated[Reader, may]) -> Response:
+        shown = dossier_page(_dossier(settings, run_id, may_read))
+        if shown.chain.doubts:
+            return _html(request, "broken", 409, page=shown)
+        section = shown.numbered(number)
+        if section is None:
+            raise HTTPException(404, f"There is no verdict at number {number} of this dossier.")
+        return _html(request, "verdict", page=shown, section=section, sheet=section.sheet)
 
     @router.get("/dossiers/{run_id}/records/{digest}.json")
     def record(run_id: RunId, digest: Digest, may_read: Annotated[Reader, may]) -> Response:

@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from assay.core import UserError, Verdict, sha256_bytes
-from assay.governance.chain import Chain
-from assay.governance.sections import Section, section
-from assay.governance.waived import Excuses, WaiverState
+from assay.governance.chain import Chain, Entry
+from assay.governance.sections import Section, sections
+from assay.governance.verdict.sheet import Judged
+from assay.governance.waived import Excuses
 from assay.governance.words import GATES
 from assay.policy import APPROVALS, TIERS, Policy, Tier, parse_policy
 from assay.registry.dossier import Dossier
@@ -51,6 +52,8 @@ class DossierPage:
         The policy that was stored with the run; None when it cannot be shown.
     policy_doubt
         Why it cannot be shown, or not be trusted; empty when all is well.
+    mitigations
+        The records of what was done to make a model fairer.
     waiting
         Gates of a retraining that have no verdict yet.
     """
@@ -63,6 +66,7 @@ class DossierPage:
     policy_doubt: str
     sections: Sequence[Section]
     answers: Sequence[Answer]
+    mitigations: Sequence[Entry]
     waiting: Sequence[str]
 
     @property
@@ -71,9 +75,13 @@ class DossierPage:
         return {section.verdict.gate: section for section in self.sections}
 
     @property
-    def waived(self) -> list[tuple[Section, WaiverState]]:
+    def waived(self) -> list[tuple[Section, Judged]]:
         """Every check of the verdicts that count which went on by a waiver."""
-        return [(each, line.waived) for each in self.latest.values() for line in each.waived if line.waived]
+        return [(each, judged) for each in self.latest.values() for judged in each.sheet.waived]
+
+    def numbered(self, number: int) -> Section | None:
+        """The verdict that is a record of this number; None when that is none."""
+        return next((each for each in self.sections if each.number == number), None)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values."""
@@ -99,9 +107,8 @@ def dossier_page(dossier: Dossier, *, today: date | None = None) -> DossierPage:
     policy, doubt = _policy(dossier, facts.get("request", {}).get("policy_sha256"))
     tier = _tier(facts, policy)
     excuses = Excuses.recorded(chain.records, dossier.keyring, tier, today=today or datetime.now(UTC).date())
-    verdicts = [record for record in chain.records if isinstance(record, Verdict)]
-    last = {verdict.gate: position for position, verdict in enumerate(verdicts)}
-    subject = _subject(facts)
+    records = {each.number: each.record for each in chain.entries if each.record is not None and not each.doubt}
+    judged = {record.gate for record in records.values() if isinstance(record, Verdict)}
     return DossierPage(
         model=dossier.model,
         run_id=dossier.run_id,
@@ -109,12 +116,10 @@ def dossier_page(dossier: Dossier, *, today: date | None = None) -> DossierPage:
         facts=facts,
         policy=policy,
         policy_doubt=doubt,
-        sections=[
-            section(verdict, latest=last[verdict.gate] == position, subject=subject, excuses=excuses)
-            for position, verdict in enumerate(verdicts)
-        ],
+        sections=sections(records, subject=_subject(facts), excuses=excuses),
         answers=_answers(chain),
-        waiting=[gate for gate in _expected(tier) if gate not in last],
+        mitigations=[each for each in chain.entries if each.kind == "mitigation" and each.record and not each.doubt],
+        waiting=[gate for gate in _expected(tier) if gate not in judged],
     )
 
 
@@ -142,7 +147,7 @@ def _subject(facts: Mapping[str, Mapping[str, Any]]) -> dict[str, str | None]:
         "policy": facts.get("request", {}).get("policy_sha256"),
         "snapshot": facts.get("snapshot", {}).get("snapshot"),
         "code version": facts.get("request", {}).get("code_version"),
-        "model": facts.get("training", {}).get("sha256"),
+        "model": facts.get("registration", facts.get("training", {})).get("sha256"),
     }
 
 

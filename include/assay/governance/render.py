@@ -2,18 +2,22 @@
 
 import base64
 import hashlib
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
-from assay.core import Outcome
-from assay.governance import figures, words
+from assay.core import Outcome, Verdict
+from assay.evidence.pictures.rendering import STYLE, environment
+from assay.governance import words
+from assay.governance.verdict.sheet import sheet
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_STYLE, _SCRIPT = ((_TEMPLATES / name).read_text("utf-8") for name in ("style.css", "frame.js"))
+_OWN, _SCRIPT = ((_TEMPLATES / name).read_text("utf-8") for name in ("style.css", "frame.js"))
+_STYLE = STYLE + _OWN
 
 
 def _hash(content: str) -> str:
@@ -65,26 +69,28 @@ def page(template: str, *, root: str, **values: Any) -> str:
         Path under which these pages are mounted, one level below the orchestrator's own.
     """
     airflow = root.rpartition("/")[0]
-    return _environment().get_template(f"{template}.html").render(root=root, airflow=airflow, **values)
+    shown = {"root": root, "airflow": airflow, "layout": "base.html", **values}
+    return _environment().get_template(f"{template}.html").render(**shown)
 
 
+def verdict_file(verdict: Verdict) -> bytes:
+    """The page of a verdict that is in no dossier, as one HTML file that loads nothing and runs nothing."""
+    values = {"layout": "alone.html", "root": "", "page": None, "section": None, "sheet": sheet(verdict)}
+    return _environment().get_template("verdict.html").render(**values).encode()
+
+
+@cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {
+    made = environment(_TEMPLATES)
+    made.globals |= {
         "style": Markup(_STYLE),  # noqa: S704 (our own file)
+        "style_hash": _hash(_STYLE),
         "script": Markup(_SCRIPT),  # noqa: S704
         "words": words,
-        "figures": figures,
         "Outcome": Outcome,
         "run_path": _run_path,
     }
-    return environment
+    return made
 
 
 def _run_path(run_key: str) -> str:

@@ -1,95 +1,100 @@
-"""One verdict laid out for a page: its checks by kind, its groups as tables, its waivers beside the checks."""
+"""The verdicts of a dossier: each laid out, with what it was about and where its page is."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
-from assay.core import Check, GroupMetrics, Verdict
-from assay.governance.figures import Picture, Scale, picture, scale_of
-from assay.governance.waived import Excuses, WaiverState
-from assay.governance.words import TASKS
+from assay.core import Event, Record, Verdict
+from assay.evidence.card import words
+from assay.governance.verdict.sheet import Sheet, sheet
+from assay.governance.waived import Excuses
+from assay.governance.words import task as task_of
 from assay.registry.dossier import BEFORE_TRAINING
 
-_SEVERITY = {"info": 0, "warning": 1, "critical": 2}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
-    """One check, drawn if it can be, and the waiver that let it go on, if one did."""
-
-    check: Check
-    picture: Picture | None
-    waived: WaiverState | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Family:
-    """Checks of one kind, drawn on one scale; those without a picture form a family without a scale."""
-
-    title: str
-    scale: Scale | None
-    rows: Sequence[Line]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class GroupTable:
-    """Every metric of the groups that the same columns make."""
-
-    columns: Sequence[str]
-    metrics: Sequence[str]
-    groups: Sequence[GroupMetrics]
+Subject = Mapping[str, str | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Section:
-    """One verdict on the page.
+    """One verdict of a dossier.
 
     Attributes
     ----------
+    number
+        Its record's.
     anchors
-        Fragments that lead here: gate and task for a gate's latest verdict, ``gate-attempt`` for earlier ones.
+        Fragments that lead here: gate and task for a gate's latest verdict, ``gate-number`` for earlier ones.
+    about
+        Which of the run's models it judged, in words; empty where the run has only one.
     elsewhere
         Sentences about what this verdict was about, where the run is now about something else.
     """
 
-    verdict: Verdict
-    digest: str
+    sheet: Sheet
+    number: int
     anchors: Sequence[str]
+    about: str
     elsewhere: Sequence[str]
-    families: Sequence[Family]
-    tables: Sequence[GroupTable]
 
     @property
-    def waived(self) -> list[Line]:
-        """The checks that a waiver let go on."""
-        return [line for family in self.families for line in family.rows if line.waived]
+    def verdict(self) -> Verdict:
+        """The verdict itself."""
+        return self.sheet.verdict
 
 
-def section(verdict: Verdict, *, latest: bool, subject: Mapping[str, str | None], excuses: Excuses) -> Section:
-    """Lay out one verdict: worst family first, and in each family the worst check first.
+def sections(records: Mapping[int, Record], *, subject: Subject, excuses: Excuses) -> list[Section]:
+    """Lay out the verdicts among a dossier's records.
 
     Parameters
     ----------
-    latest
-        Whether it is its gate's latest.
+    records
+        Number to record, oldest first.
     subject
         What the run is about now: ``policy``, ``snapshot``, ``code version`` and ``model``.
     excuses
         The waivers of the dossier.
     """
-    gate = verdict.gate
-    anchors = [gate, TASKS.get(gate, gate)] if latest else [f"{gate}-{verdict.attempt}"]
-    return Section(
-        verdict=verdict,
-        digest=verdict.digest,
-        anchors=list(dict.fromkeys(anchors)),
-        elsewhere=list(_elsewhere(verdict, subject)),
-        families=_families(verdict, excuses),
-        tables=_tables(verdict.groups),
-    )
+    verdicts = {number: each for number, each in records.items() if isinstance(each, Verdict)}
+    mitigations = [each for each in records.values() if isinstance(each, Event) and each.event == "mitigation"]
+    anchors = _anchors(verdicts, {str(each.facts.get("to")) for each in mitigations})
+    return [
+        Section(
+            sheet=sheet(verdict, waived=excuses.of(verdict.digest)),
+            number=number,
+            anchors=anchors[number],
+            about=_about(verdict, mitigations),
+            elsewhere=list(_elsewhere(verdict, subject, known=_models(mitigations))),
+        )
+        for number, verdict in verdicts.items()
+    ]
 
 
-def _elsewhere(verdict: Verdict, subject: Mapping[str, str | None]) -> Iterator[str]:
+def _anchors(verdicts: Mapping[int, Verdict], mitigated: set[str]) -> dict[int, list[str]]:
+    """Which fragments lead to which verdict: a task to its own latest, a gate to its latest of all."""
+    tasks = {number: task_of(verdict, mitigated) for number, verdict in verdicts.items()}
+    last_of_task = {task: number for number, task in tasks.items()}
+    last_of_gate = {verdict.gate: number for number, verdict in verdicts.items()}
+    found = {}
+    for number, verdict in verdicts.items():
+        gate = [verdict.gate] if last_of_gate[verdict.gate] == number else [f"{verdict.gate}-{verdict.attempt}"]
+        task = [tasks[number]] if last_of_task[tasks[number]] == number else []
+        found[number] = list(dict.fromkeys([*gate, *task]))
+    return found
+
+
+def _models(mitigations: Sequence[Event]) -> set[str]:
+    return {str(each.facts.get(side)) for each in mitigations for side in ("from", "to")}
+
+
+def _about(verdict: Verdict, mitigations: Sequence[Event]) -> str:
+    for each in reversed(mitigations):
+        if verdict.model == each.facts.get("to"):
+            return f"the model after mitigation by {words.plain(str(each.facts.get('method', 'an unnamed method')))}"
+    if verdict.model is not None and verdict.model in _models(mitigations):
+        return "the model as trained"
+    return ""
+
+
+def _elsewhere(verdict: Verdict, subject: Subject, *, known: set[str]) -> Iterator[str]:
     now = {
         "policy": verdict.policy_sha256,
         "snapshot": verdict.snapshot,
@@ -99,45 +104,6 @@ def _elsewhere(verdict: Verdict, subject: Mapping[str, str | None]) -> Iterator[
     for part, seen in now.items():
         wanted = subject.get(part)
         untrained = part == "model" and seen is None and verdict.gate in BEFORE_TRAINING
-        if seen != wanted and not untrained:
+        own = part == "model" and seen in known  # one of the run's own, and the page says which
+        if seen != wanted and not untrained and not own:
             yield f"Judged on another {part} than this run's present one: {seen or 'none'}, not {wanted or 'none'}."
-
-
-def _worst_first(line: Line) -> tuple[int, int]:
-    return -_SEVERITY[line.check.severity], -line.check.outcome.rank
-
-
-def _families(verdict: Verdict, excuses: Excuses) -> list[Family]:
-    kinds: dict[tuple[str | None, str | None], list[Check]] = {}
-    for check in verdict.checks:
-        kinds.setdefault((check.metric, check.compare), []).append(check)
-    drawn: list[Family] = []
-    plain: list[Line] = []
-    for (metric, compare), members in kinds.items():
-        scale = scale_of(members)
-        lines = sorted(
-            (
-                Line(check=check, picture=picture(check, scale), waived=excuses.of(verdict.digest, check))
-                for check in members
-            ),
-            key=_worst_first,
-        )
-        if scale is None:
-            plain += lines
-        else:
-            title = " ".join(part.replace("_", " ") for part in (metric, compare) if part and part != "level")
-            drawn.append(Family(title=title, scale=scale, rows=lines))
-    drawn.sort(key=lambda family: _worst_first(family.rows[0]))
-    plain.sort(key=_worst_first)
-    return [*drawn, Family(title="", scale=None, rows=plain)] if plain else drawn
-
-
-def _tables(groups: Sequence[GroupMetrics]) -> list[GroupTable]:
-    tables = []
-    for columns, members in groupby(
-        sorted(groups, key=lambda g: (len(g.group), list(g.group))), lambda g: list(g.group)
-    ):
-        rows = list(members)
-        metrics = list(dict.fromkeys(name for row in rows for name in row.metrics))
-        tables.append(GroupTable(columns=columns, metrics=metrics, groups=rows))
-    return tables

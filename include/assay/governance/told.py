@@ -37,7 +37,16 @@ def _snapshot(facts: Facts) -> str:
 
 def _training(facts: Facts) -> str:
     rows = f"{facts['training_rows']:,} rows, {facts['holdout_rows']:,} held out"
-    return f"Trained the candidate {facts['candidate']} with seed {facts['seed']} on {rows}."
+    what = f"the candidate {facts['candidate']}" + (", a mitigated one," if facts.get("mitigates") else "")
+    return f"Trained {what} with seed {facts['seed']} on {rows}."
+
+
+def _mitigation(facts: Facts) -> str:
+    by = f" on {', '.join(facts['attributes'])}" if facts.get("attributes") else ""
+    return (
+        f"Made the model {facts['to'][:12]} from {facts['from'][:12]}, which the fairness gate had refused, "
+        f"by {facts['method'].replace('_', ' ')}{by}."
+    )
 
 
 def _waiver(facts: Facts) -> str:
@@ -81,6 +90,7 @@ _SENTENCES: Mapping[str, Callable[[Facts], str]] = {
     "request": _request,
     "snapshot": _snapshot,
     "training": _training,
+    "mitigation": _mitigation,
     "waiver": _waiver,
     "registration": lambda facts: f"Registered as version {facts['version']}.",
     "card": lambda facts: f"Wrote the model card of version {facts['version']}.",

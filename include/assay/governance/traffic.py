@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from assay.governance.figures import Tick
+from assay.evidence.pictures.scale import Tick
 from assay.rollout.history import Served
 
 WIDTH, HEIGHT, LEFT = 960.0, 170.0, 44.0

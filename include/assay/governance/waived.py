@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from assay.core import Check, Event, Record
+from assay.core import Event, Record
 from assay.evidence.waivers import Waiver
 from assay.policy import Tier
 from assay.registry.keys import Keyring
@@ -58,6 +58,6 @@ class Excuses:
                 found[facts["verdict"], facts["waived_check"], facts["waived_attribute"]] = state
         return cls(found)
 
-    def of(self, verdict: str, check: Check) -> WaiverState | None:
-        """The waiver that let this check of a verdict go on; None when none did."""
-        return self.by_check.get((verdict, check.name, check.attribute))
+    def of(self, verdict: str) -> dict[tuple[str, str | None], WaiverState]:
+        """By name and attribute, the waivers that let checks of a verdict go on."""
+        return {(name, attribute): state for (of, name, attribute), state in self.by_check.items() if of == verdict}

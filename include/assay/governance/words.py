@@ -1,6 +1,6 @@
 """Numbers and verdicts in words, the same on every page."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from assay.core import Check, Outcome, Verdict
 from assay.evidence.card.words import NOTHING as NOTHING
@@ -8,6 +8,7 @@ from assay.evidence.card.words import TIMES as TIMES
 from assay.evidence.card.words import interval as interval
 from assay.evidence.card.words import limit as limit
 from assay.evidence.card.words import number as number
+from assay.evidence.pictures.checks import sides as sides
 
 GATES = {
     "contract": "Data contract",
@@ -37,6 +38,13 @@ _SAID = {
 }
 
 
+def task(verdict: Verdict, mitigated: Collection[str]) -> str:
+    """The orchestrator's name of the task that a verdict came from, `mitigated` being what mitigation made."""
+    name = TASKS.get(verdict.gate, verdict.gate)
+    again = verdict.model in mitigated and verdict.gate in ("performance", "fairness")
+    return f"mitigated_{name}" if again else name
+
+
 def heading(gate: str) -> str:
     """The name of a gate, or of a kind of event, for people."""
     return GATES.get(gate, gate.replace("_", " ").capitalize())
@@ -52,11 +60,6 @@ def check_name(check: Check) -> str:
 def attribute(columns: str) -> str:
     """The columns that a check is about, as one phrase."""
     return columns.replace("*", f" {TIMES} ")
-
-
-def groups(check: Check) -> str:
-    """The groups that a check's estimate came from, as one phrase; empty when it names none."""
-    return " against ".join(", ".join(map(str, group.values())) for group in check.groups or ())
 
 
 def waived(tags: Mapping[str, str], gate: str) -> int:

@@ -43,6 +43,8 @@ class Report:
     ----------
     verdicts
         The run's dossier, in order.
+    mitigated
+        SHA-256 of what mitigation made.
     deployment
         What the gateway says it serves.
     version
@@ -52,6 +54,7 @@ class Report:
     run: DagRun
     tasks: Sequence[TaskInstance]
     verdicts: Sequence[Verdict]
+    mitigated: frozenset[str]
     snapshot: str
     version: int | None
     approved_by: str
@@ -188,12 +191,14 @@ def _report(watch: _Watch, folder: ModelFolder) -> Report:
     except EvidenceError:
         pass  # the run failed before it had a dossier, which the table of tasks shows
     verdicts = [record for record in records if isinstance(record, Verdict)]
+    made = [record for record in records if isinstance(record, Event) and record.event == "mitigation"]
     facts = {record.event: record.facts for record in records if isinstance(record, Event)}
     approvals = [each.checks[0].reason for each in verdicts if each.gate in APPROVALS.values()]
     return Report(
         run=watch.run,
         tasks=watch.tasks,
         verdicts=verdicts,
+        mitigated=frozenset(str(event.facts["to"]) for event in made),
         snapshot=facts.get("snapshot", {}).get("snapshot", ""),
         version=facts.get("registration", {}).get("version"),
         approved_by="; ".join(approvals),

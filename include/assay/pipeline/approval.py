@@ -18,6 +18,8 @@ LONGEST_REASON = 500
 """Characters of a reason: more of them would push the verdicts out of the reviewer's sight."""
 
 _REQUEST = "approval_request"
+COMPARED = ("_gained", "accuracy_paid")
+"""How the names of the checks end that compare a mitigated model with the one as trained."""
 # What may happen beside an approval without taking its ground away.
 _HARMLESS = {_REQUEST, *APPROVALS.values(), "card", "rollout", "alias", "canary", "restoration"}
 
@@ -120,6 +122,7 @@ def body(run: Run, verdicts: Sequence[Verdict], role: Role) -> str:
         lines += ["**Not a clean pass:**", ""]
         lines += [f"- **{c.outcome}** {gate}: {_name(c)} ({c.severity}): {_plain(c.reason)}" for gate, c in doubtful]
         lines.append("")
+    lines += _mitigated(run, verdicts)
     lines += _waivers(run, verdicts)
     lines += _given(run)
     lines += [
@@ -237,6 +240,19 @@ def _given(run: Run) -> list[str]:
         if verdict.gate in APPROVALS.values() and verdict.outcome is Outcome.PASS
     ]
     return ["**Approved so far:**", "", *given, ""] if given else []
+
+
+def _mitigated(run: Run, verdicts: Sequence[Verdict]) -> list[str]:
+    """That this is not the model as trained, what was gained by that, and what it cost."""
+    made = [event for event in run.dossier.events("mitigation") if event.facts["to"] == run.candidate.digest]
+    if not made:
+        return []
+    note = getattr(run.folder.policy.mitigation, "legal_note", None)
+    compared = [check for verdict in verdicts for check in verdict.checks if check.name.endswith(COMPARED)]
+    lines = [f"- {_name(check)}: {_plain(check.reason)}" for check in compared]
+    lines += [f"- It decides by {_plain(', '.join(made[-1].facts['attributes']))}: {_plain(note)}"] if note else []
+    method = _plain(str(made[-1].facts["method"]))
+    return [f"**Mitigated by {method}**, since the model as trained failed the fairness gate:", "", *lines, ""]
 
 
 def _waivers(run: Run, verdicts: Sequence[Verdict]) -> list[str]:

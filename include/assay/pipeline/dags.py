@@ -1,16 +1,18 @@
 """Compile policies into DAGs. Parsed every few seconds: nothing heavy is imported, only policies are read."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, chain
+from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule, chain
 
 from assay.core import Settings, UserError
 from assay.pipeline.approval import LONGEST_REASON
 from assay.pipeline.operators import ApprovalStep, PromotionOperator, StepOperator
 from assay.policy import APPROVALS, ModelFolder, load_folder, model_folders
 
+# The tasks by what they do, in the order of the chain; those of a mitigation stand beside it.
 STEPS = {
     "snapshot": "Fixes the data: a Delta table version and the SHA-256 of its files.",
     "data_validation": "Holds the snapshot to the data contract, a Great Expectations suite.",
@@ -20,6 +22,11 @@ STEPS = {
     "robustness_gate": "Damages the inputs and measures what is lost.",
     "registration": "Makes the candidate a version in MLflow that carries every verdict.",
     "model_card": "Writes the version's model card and datasheet from the dossier.",
+}
+MITIGATION = {
+    "mitigation": "Makes from an unfair candidate one that the policy's mitigation has worked on.",
+    "mitigated_performance_gate": "Measures what mitigation made, as the candidate was measured.",
+    "mitigated_fairness_gate": "Audits it by the same checks on the same rows: what was gained, what was paid.",
 }
 _RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=15)}
 # A rollout takes hours and keeps its state elsewhere: a server that is away for a while must not end it.
@@ -47,11 +54,17 @@ _DOC = """\
 * **Trigger** it with the form: which snapshot (`latest` takes a new one), which seed, and why.
 * **A red gate** is an answer, not a crash: it is never retried. Its log shows every check with its interval and
   limit; *Evidence* on its *Details* tab opens the dossier. Mend the data, the model or the policy, then trigger anew.
-* **A retry** means that something broke (a server, a disk). Clearing a task is safe: every step may run twice.
+{mitigation}* **A retry** means that something broke (a server, a disk). Clearing a task is safe: every step may run
+  twice.
 * **approval**, and in risk tier high **risk_approval**, waits for people other than the one who triggered the run:
   *Required Actions* on the run's page.
 * **canary_promotion** gives the version traffic in the stages shadow, {stages} %, on evidence from logged
   predictions and labels, then sets `@champion`; or it rolls back.
+"""
+
+_MITIGATED = """\
+* **When fairness_gate ends in FAIL**, `mitigation` ({method}) makes another model, and *mitigated_performance_gate* and
+  *mitigated_fairness_gate* judge it like the first. If it passes, the run goes on with it; if not, the run ends there.
 """
 
 
@@ -81,6 +94,7 @@ def retrain_dag(folder: ModelFolder) -> DAG:
             tier=policy.risk_tier,
             schedule=f"`{policy.schedule}`" if policy.schedule else "none",
             stages=", ".join(map(str, policy.rollout.stages)),
+            mitigation="" if policy.mitigation is None else _MITIGATED.format(method=policy.mitigation.method),
         ),
         schedule=None if policy.schedule is None else CronTriggerTimetable(policy.schedule, timezone="UTC"),
         catchup=False,
@@ -89,7 +103,7 @@ def retrain_dag(folder: ModelFolder) -> DAG:
         default_args={"owner": policy.owner, **_RETRIES},
     )
     with dag:
-        steps = [StepOperator(task_id=name, model=model, step=name, doc_md=doc) for name, doc in STEPS.items()]
+        steps = {name: _step(name, doc, model) for name, doc in STEPS.items()}
         approvals = [
             ApprovalStep(
                 task_id=APPROVALS[role],
@@ -101,11 +115,30 @@ def retrain_dag(folder: ModelFolder) -> DAG:
             for role in policy.tier.roles
         ]
         # One after the other: a refusal ends the run, and nobody is left with a question that no longer matters.
-        chain(*steps, *approvals, PromotionOperator(task_id="canary_promotion", model=model, **_PATIENT))
+        chain(*steps.values(), *approvals, PromotionOperator(task_id="canary_promotion", model=model, **_PATIENT))
+        if policy.mitigation is not None:
+            _mitigate(steps, model)
     # Only now and in place: earlier every operator would copy the form, and an assignment would check each
     # schema again at every parse, which together costs more than all the rest.
     dag.params.update(_form(folder))
     return dag
+
+
+def _step(name: str, doc: str, model: str, **rules: Any) -> StepOperator:
+    return StepOperator(task_id=name, model=model, step=name, doc_md=doc, **rules)
+
+
+def _mitigate(steps: Mapping[str, StepOperator], model: str) -> None:
+    """Lay the way round by which an unfair candidate is mitigated and audited again.
+
+    The robustness gate follows whichever fairness gate passed; which candidate it then looks at, and that it
+    has every verdict, it reads in the dossier.
+    """
+    names = iter(MITIGATION.items())
+    first = _step(*next(names), model, trigger_rule=TriggerRule.ALL_FAILED)
+    after = steps["robustness_gate"]
+    after.trigger_rule = TriggerRule.ONE_SUCCESS
+    chain(steps["fairness_gate"], first, *(_step(*each, model) for each in names), after)
 
 
 def refused_dag(name: str, reason: str) -> DAG:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseOperator, BaseOperatorLink
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
 from assay.core import AssayError, Settings, UnavailableError
 from assay.pipeline.approval import question, take_answer
@@ -136,7 +136,7 @@ class PromotionOperator(BaseOperator):
 @contextmanager
 def told(operator: Any, context: "Context") -> Iterator["Run"]:
     """Give a task its run, and tell Airflow what an error means: retry what broke, never what was refused."""
-    from assay.pipeline.run import GateErrored
+    from assay.pipeline.run import GateErrored, NotNeeded
 
     dossier = None
     try:
@@ -146,6 +146,8 @@ def told(operator: Any, context: "Context") -> Iterator["Run"]:
         finally:
             dossier = run.__dict__.get("dossier")  # asking for it here could raise and hide the real error
             operator.dossier_id = dossier.run_id if dossier else None
+    except NotNeeded as nothing:
+        raise AirflowSkipException(str(nothing)) from None
     except AssayError as error:
         operator.log.error("%s", error)  # Airflow will say it once more, in front of a stack trace
         if isinstance(error, (UnavailableError, GateErrored)):

@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from assay.core import (
     AssayError,
@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 
 LATEST = "latest"
 
+Which = Literal["first", "mitigated", "current"]
+"""Of a run's candidates: the one as trained, the one that mitigation made from it, the one that goes on."""
+
 
 class Shown(TypedDict, total=False):
     """Beside the run, what shows a record's tags."""
@@ -60,6 +63,10 @@ class GateFailed(AssayError):  # noqa: N818 (a failed gate is an answer, not an 
 
 class GateErrored(AssayError):  # noqa: N818
     """A gate could not be measured: outcome ERROR, worth a retry."""
+
+
+class NotNeeded(AssayError):  # noqa: N818
+    """There is nothing for this task to do in this run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +90,8 @@ class Run:
     pinned
         Whether the code must be what it was when the run began. Measuring needs that; an approval
         or a canary, which may wait for days, must outlive an upgrade.
+    which
+        Which of its candidates the task is about.
     """
 
     settings: Settings
@@ -93,6 +102,13 @@ class Run:
     requester: str | None
     reason: str
     pinned: bool = True
+    which: Which = "current"
+
+    def about(self, which: Which) -> "Run":
+        """The same run with another of its candidates in view."""
+        other = replace(self, which=which)
+        other.__dict__["dossier"] = self.dossier  # opened once
+        return other
 
     @property
     def code_version(self) -> str:
@@ -149,11 +165,47 @@ class Run:
 
     @cached_property
     def candidate(self) -> "Candidate":
-        """What training made."""
+        """The candidate that is in view.
+
+        The one that mitigation made goes on when the latest verdict of the fairness gate is about it;
+        when that gate has since been judged again on the one as trained, that one does.
+
+        Raises
+        ------
+        EvidenceError
+            When it was not made.
+        """
         from assay.registry.candidates import Candidate
 
-        facts = self.latest("training").facts
+        facts = self._trained[self.which].facts
         return Candidate(model_id=facts["candidate"], digest=facts["sha256"], path=facts["path"])
+
+    @property
+    def _trained(self) -> dict[Which, Event]:
+        made = [record for record in self.seen if isinstance(record, Event) and record.event == "training"]
+        first = next((each for each in reversed(made) if "mitigates" not in each.facts), None)
+        if first is None:
+            raise EvidenceError(["training: the dossier records none"])
+        own = [each for each in made if each.facts.get("mitigates") == first.facts["sha256"]]
+        if self.which == "mitigated" and not own:
+            raise EvidenceError(["mitigation: the dossier records none of this candidate"])
+        last = own[-1] if own else first
+        judged = self.judged("fairness")
+        current = last if judged is not None and judged.model == last.facts["sha256"] else first
+        return {"first": first, "mitigated": last, "current": current}
+
+    def judged(self, gate: str) -> Verdict | None:
+        """The latest verdict of a gate when this task first looked, whichever candidate it is about."""
+        found = [record for record in self.seen if isinstance(record, Verdict) and record.gate == gate]
+        return found[-1] if found else None
+
+    def attempt(self, gate: str) -> int:
+        """Which of the candidates that a gate has measured on this snapshot the one in view is."""
+        from assay.rollout.attempts import Attempts
+
+        attempts = Attempts(rollouts(self.settings).engine)
+        model, digest = self.folder.policy.model, self.candidate.digest
+        return attempts.number(model=model, gate=gate, snapshot=self.snapshot_id, candidate=digest)
 
     @property
     def version(self) -> int:

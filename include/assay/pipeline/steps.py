@@ -1,28 +1,46 @@
-"""What the tasks from snapshot to registration do. Each may be killed at any instant and run again."""
+"""What the tasks from snapshot to model card do. Each may be killed at any instant and run again."""
 
 import logging
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from assay.core import Judgement, fault_point, sha256_bytes, sha256_file
+from assay.core import fault_point, sha256_bytes, sha256_file
 from assay.evidence.archive_files import archived_code, code_archive, environment, with_training
-from assay.evidence.judging import judge_gate, train
+from assay.evidence.judging import judge_gate
 from assay.evidence.opening import archive, model_lock, rollouts
+from assay.pipeline.gating import (
+    fairness_gate,
+    mitigated_fairness_gate,
+    mitigated_performance_gate,
+    performance_gate,
+    robustness_gate,
+)
 from assay.pipeline.run import LATEST, Run
+from assay.pipeline.training import mitigation, training
 from assay.policy import ModelFolder
 from assay.registry.dossier import Dossier, EvidenceError
-from assay.registry.images import CODE, POLICY, SNAPSHOT, version_tags
+from assay.registry.images import version_tags
 
 if TYPE_CHECKING:
     from assay.data.snapshots import Snapshot
-    from assay.evidence.judging import Trained
-    from assay.registry.candidates import SignedCandidate
-    from assay.training.onnx_model import OnnxModel
 
 log = logging.getLogger(__name__)
 
 GATES = ("performance", "fairness", "robustness")
+
+__all__ = [
+    "data_validation",
+    "fairness_gate",
+    "mitigated_fairness_gate",
+    "mitigated_performance_gate",
+    "mitigation",
+    "model_card",
+    "performance_gate",
+    "registration",
+    "robustness_gate",
+    "snapshot",
+    "training",
+]
 
 
 def snapshot(run: Run) -> dict[str, Any]:
@@ -54,70 +72,6 @@ def data_validation(run: Run) -> dict[str, Any]:
     run.require(trained=False)
     verdict = run.decide("contract", lambda: judge_gate(run.case, "contract"), trained=False)
     return {"verdict": verdict.digest}
-
-
-def training(run: Run) -> dict[str, Any]:
-    """Train the candidate, export it, check that both forms agree, and store it in the registry."""
-    from assay.registry.candidates import log_candidate
-    from assay.registry.lineage import log_training
-
-    run.require("contract", trained=False)
-    policy = run.folder.policy
-    made = train(run.case, run.folder.train)
-    fault_point("training.trained")
-    facts = {
-        **policy.training.parameters,
-        "seed": run.seed,
-        "threshold": policy.training.threshold,
-    }
-    rows = {"training_rows": made.training_rows, "holdout_rows": made.holdout_rows}
-    candidate = log_candidate(
-        run.settings,
-        run.dossier,
-        onnx=made.onnx,
-        reference=made.reference,
-        inputs=dict(made.kinds),
-        parameters={**facts, **rows},
-        tags={SNAPSHOT: run.snapshot_id, POLICY: run.folder.policy_sha256, CODE: run.code_version},
-    )
-    fault_point("training.logged")
-    log_training(
-        run.dossier,
-        parameters=facts,
-        metrics={"onnx_parity": made.parity, **rows},  # a repeated run may meet other rows, and MLflow fixes parameters
-        snapshot=run.snapshot_id,
-        source=run.settings.snapshots,
-        rows=run.opened.rows,
-    )
-    _record_training(run, made, candidate)
-    size = f"{len(made.onnx)} bytes of ONNX, parity with scikit-learn {made.parity:.1g}"
-    log.info("candidate %s, %s", candidate.model_id, size)
-    return {"candidate": candidate.model_id, "sha256": candidate.digest}
-
-
-def performance_gate(run: Run) -> dict[str, Any]:
-    """Measure the candidate on the holdout, against the policy's limits and the champion."""
-    run.require("contract")
-
-    def judge() -> Judgement:
-        champion = _champion(run) if run.folder.policy.gates.performance.champion else None
-        return judge_gate(replace(run.case, onnx=run.onnx, champion=champion), "performance")
-
-    return {"verdict": run.decide("performance", judge).digest}
-
-
-def fairness_gate(run: Run) -> dict[str, Any]:
-    """Compare the candidate's decisions between the groups that the policy names."""
-    run.require("contract", "performance")
-    judge = partial(_judge_candidate, run, "fairness")
-    return {"verdict": run.decide("fairness", judge).digest}
-
-
-def robustness_gate(run: Run) -> dict[str, Any]:
-    """Damage the inputs in the ways that the policy names and measure what is lost."""
-    run.require("contract", "performance", "fairness")
-    judge = partial(_judge_candidate, run, "robustness")
-    return {"verdict": run.decide("robustness", judge).digest}
 
 
 def registration(run: Run) -> dict[str, Any]:
@@ -221,42 +175,3 @@ def inputs(folder: ModelFolder) -> dict[str, bytes]:
     }
     datasheet = folder.path / "datasheet.md"
     return named | ({"inputs/datasheet.md": datasheet.read_bytes()} if datasheet.is_file() else {})
-
-
-def _record_training(run: Run, made: "Trained", candidate: "SignedCandidate") -> None:
-    earlier = run.dossier.events("training")
-    if earlier and earlier[-1].facts["files"] == dict(candidate.files):
-        return
-    run.record(
-        "training",
-        f"training:{len(earlier) + 1}",
-        {
-            "candidate": candidate.model_id,
-            "path": candidate.path,
-            "sha256": candidate.digest,
-            "files": dict(candidate.files),
-            "key": candidate.key,
-            "seed": run.seed,
-            "threshold": run.folder.policy.training.threshold,
-            "parameters": dict(run.folder.policy.training.parameters),
-            "parity": made.parity,
-            "training_rows": made.training_rows,
-            "holdout_rows": made.holdout_rows,
-        },
-    )
-
-
-def _judge_candidate(run: Run, gate: str) -> Judgement:
-    return judge_gate(replace(run.case, onnx=run.onnx), gate)
-
-
-def _champion(run: Run) -> "tuple[int, OnnxModel] | None":
-    """The version that serves now and its model, the bytes checked; None where there is none."""
-    from assay.registry.artifacts import fetch_model
-    from assay.training.onnx_model import OnnxModel
-
-    current = rollouts(run.settings).current(run.folder.policy.model)
-    if current is None or current.champion is None:
-        return None
-    champion = current.champion
-    return champion.version, OnnxModel(fetch_model(run.settings, champion.path, champion.digest))

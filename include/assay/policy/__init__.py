@@ -4,8 +4,9 @@ from assay.policy.data import Consent, Data, DeltaSource, Pseudonymize, Source, 
 from assay.policy.fairness import Fairness, FairnessCheck
 from assay.policy.gates import Gates, PartialGates, Robustness, RobustnessCheck
 from assay.policy.loader import ModelFolder, find_model, load_folder, load_gates, model_folders, parse_policy
+from assay.policy.mitigation import Constraint, Mitigation, Parity, Reweighing, Target, Thresholds
 from assay.policy.models import Approval, Policy, Retention, Rollout, Training, json_schema
-from assay.policy.performance import ChampionCheck, Performance, PerformanceCheck
+from assay.policy.performance import ChampionCheck, Cost, Floor, Latency, Performance, PerformanceCheck, WeakSlices
 from assay.policy.tiers import APPROVALS, TIERS, RiskTier, Role, Tier
 
 __all__ = [
@@ -14,18 +15,25 @@ __all__ = [
     "Approval",
     "ChampionCheck",
     "Consent",
+    "Constraint",
+    "Cost",
     "Data",
     "DeltaSource",
     "Fairness",
     "FairnessCheck",
+    "Floor",
     "Gates",
+    "Latency",
+    "Mitigation",
     "ModelFolder",
+    "Parity",
     "PartialGates",
     "Performance",
     "PerformanceCheck",
     "Policy",
     "Pseudonymize",
     "Retention",
+    "Reweighing",
     "RiskTier",
     "Robustness",
     "RobustnessCheck",
@@ -34,8 +42,11 @@ __all__ = [
     "Source",
     "Split",
     "SqlSource",
+    "Target",
+    "Thresholds",
     "Tier",
     "Training",
+    "WeakSlices",
     "find_model",
     "json_schema",
     "load_folder",

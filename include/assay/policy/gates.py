@@ -26,7 +26,7 @@ class RobustnessCheck(Part):
 
 
 class Robustness(Part):
-    """The robustness gate."""
+    """The robustness gate. `draws` has no say any more, since no interval is drawn; recorded policies name it."""
 
     confidence: Share = 0.95
     draws: Annotated[int, Field(ge=100, le=100_000)] = 1000

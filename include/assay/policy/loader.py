@@ -1,5 +1,6 @@
 """Read policy files. Everything wrong with a file is said at once, each with its path."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,37 +168,54 @@ def _validate(part: type[P], data: dict[str, Any], subject: str) -> P:
         by_place: dict[tuple[Any, ...], list[ErrorDetails]] = {}
         for detail in error.errors(include_url=False):
             by_place.setdefault(_place(detail, data), []).append(detail)
-        problems = [_problem(part, place, details) for place, details in by_place.items()]
+        problems = [_problem(part, place, details, data) for place, details in by_place.items()]
         raise UserError(subject, problems) from None
 
 
 def _place(detail: ErrorDetails, data: Any) -> tuple[Any, ...]:
     """Where in the file an error is: pydantic's location without the names of a union's branches."""
-    place = []
-    for at, step in enumerate(detail["loc"], start=1):
-        absent = detail["type"] == "missing" and at == len(detail["loc"])
-        if isinstance(step, str) and not (isinstance(data, dict) and (step in data or absent)):
+    place: list[Any] = []
+    steps = list(detail["loc"])
+    if steps[:1] == ["mitigation"] and isinstance(data.get("mitigation"), dict):
+        del steps[1:2]  # its union is told apart by `method`, and a branch may be called as a key is
+        place += [steps.pop(0), "method"] if detail["type"].startswith("union_tag") else []
+    for position, step in enumerate(steps, start=1):
+        missing = detail["type"] == "missing" and position == len(steps)
+        if isinstance(step, str) and not (isinstance(data, dict) and (step in data or missing)):
             continue
         place.append(step)
         data = data.get(step) if isinstance(data, dict) else data[step]
     return tuple(place)
 
 
-def _problem(part: type[Part], place: tuple[Any, ...], details: list[ErrorDetails]) -> Problem:
+def _problem(part: type[Part], place: tuple[Any, ...], details: list[ErrorDetails], data: Any) -> Problem:
     path = ".".join(str(step) for step in place) or "policy"
     # where one branch of a union has the right type, what it says is what matters
     telling = [detail for detail in details if not detail["type"].endswith("_type")] or details
     match telling[0]["type"]:
         case "extra_forbidden":
             return Problem(
-                path=path, message="unknown key", mend=did_you_mean(str(place[-1]), _keys_at(part, place[:-1]))
+                path=path, message="unknown key", mend=did_you_mean(str(place[-1]), _keys_at(part, place[:-1], data))
             )
-        case "missing":
+        case "missing" | "union_tag_not_found":
             return Problem(path=path, message="is missing")
+        case "union_tag_invalid":
+            context = telling[0]["ctx"]
+            return Problem(path=path, message=f"must be {context['expected_tags']}, got {context['tag']!r}")
+        case "model_attributes_type":
+            return Problem(path=path, message=f"must be a mapping of keys to values, got {telling[0]['input']!r}")
         case "value_error":
             return Problem(path=path, message=str(telling[0]["ctx"]["error"]))
     message = ", or ".join(_message(detail) for detail in telling)
-    return Problem(path=path, message=f"{message}, got {telling[0]['input']!r}")
+    return Problem(path=path, message=f"{message}, got {telling[0]['input']!r}", mend=_nearest(telling[0]))
+
+
+def _nearest(detail: ErrorDetails) -> str:
+    """The allowed word that is meant, if what is written comes near to one."""
+    if detail["type"] != "literal_error":
+        return ""
+    hint = did_you_mean(str(detail["input"]), re.findall("'([^']*)'", detail["ctx"]["expected"]))
+    return hint if hint.startswith("did") else ""
 
 
 def _message(detail: ErrorDetails) -> str:
@@ -207,15 +225,23 @@ def _message(detail: ErrorDetails) -> str:
     return message[0].lower() + message[1:]
 
 
-def _keys_at(part: type[Part], location: Iterable[Any]) -> list[str]:
+def _keys_at(part: type[Part], location: Iterable[Any], data: Any) -> list[str]:
     """The keys known at a place in the policy, found by walking the types; those of all forms that it may have."""
     parts = [part]
     for step in location:
+        data = data[step]
         if isinstance(step, int):
             continue
         known = [{info.alias or name: info.annotation for name, info in each.model_fields.items()} for each in parts]
-        parts = [inner for by_key in known for inner in _parts_in(by_key.get(step))]
+        inner = [each for by_key in known for each in _parts_in(by_key.get(step))]
+        parts = [each for each in inner if _may_hold(each, data)]
     return list(dict.fromkeys(name for each in parts for name in field_names(each)))
+
+
+def _may_hold(part: type[Part], data: Any) -> bool:
+    """Whether a branch of a union is the one that the file's own `method` names."""
+    told = part.model_fields.get("method")
+    return told is None or (isinstance(data, dict) and data.get("method") in get_args(told.annotation))
 
 
 def _parts_in(annotation: Any) -> Iterator[type[Part]]:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, create_model, model
 
 from assay.policy.data import Data
 from assay.policy.gates import Gates, PartialGates
+from assay.policy.mitigation import Mitigation
 from assay.policy.parts import Columns, Name, Part, Share
 from assay.policy.tiers import TIERS, RiskTier, Role, Tier
 
@@ -94,6 +95,7 @@ class Policy(Part):
     data: Data
     training: Training = Training()
     gates: Gates
+    mitigation: Mitigation | None = None
     approval: Approval = Approval()
     rollout: Rollout
     retention: Retention | None = None
@@ -110,7 +112,7 @@ class Policy(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Policy":
-        problems = [*self._unknown_groups(), *self._short_of_tier()]
+        problems = [*self._unknown_groups(), *self._two_classes(), *self._unknown_attributes(), *self._short_of_tier()]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -123,6 +125,27 @@ class Policy(Part):
         strangers = sorted(set(self.gates.fairness.strata) - {*self.data.sensitive, *self.data.features})
         if strangers:
             yield f"gates.fairness.checks compare within columns that data does not have: {', '.join(strangers)}"
+        if lost := sorted(set(self.gates.performance.columns) - {*self.data.sensitive, *self.data.features}):
+            yield f"gates.performance makes slices of columns that data does not have: {', '.join(lost)}"
+
+    def _two_classes(self) -> Iterator[str]:
+        """What the fairness gate can ask of a file of predictions, but not of a model that is trained here."""
+        if self.gates.fairness.classes is not None:
+            yield "gates.fairness.classes are for labels of several classes; this model decides between two"
+        if self.gates.fairness.numeric:
+            yield "gates.fairness.checks ask for metrics of predicted numbers; this model decides between two classes"
+
+    def _unknown_attributes(self) -> Iterator[str]:
+        if self.mitigation is None:
+            return
+        attributes = set(self.mitigation.attributes)
+        if unknown := sorted(attributes - set(self.data.sensitive)):
+            yield f"mitigation.attributes names columns that are not in data.sensitive: {', '.join(unknown)}"
+        if cut := sorted(attributes & set(self.gates.fairness.edges)):
+            yield (
+                f"mitigation.attributes names columns that gates.fairness.edges cut: {', '.join(cut)}; "
+                "derive a column that holds the group"
+            )
 
     def _short_of_tier(self) -> Iterator[str]:
         needed = self.tier.roles if self.tier.named else ()

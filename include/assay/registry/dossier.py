@@ -302,7 +302,9 @@ def doubts(
         enough, too old, or about something else.
     """
     chain = [record for record in records if isinstance(record, Verdict)]
-    last = {verdict.gate: position for position, verdict in enumerate(chain)}
+    own = {None, subject.model}  # a run may have judged several candidates: each stands on its own verdicts
+    last = {each.gate: position for position, each in enumerate(chain) if each.model not in own}
+    last |= {each.gate: position for position, each in enumerate(chain) if each.model in own}
     reasons = []
     for position, gate in enumerate(gates):
         if gate not in last:

@@ -96,7 +96,8 @@ def version_tags(records: Sequence[Record], dossier: str, version: int | None = 
     later = _merged([each for each in records[:next_one] if _about(each) is None])
     later |= _merged([each for each in records if number is not None and _about(each) == number])
     judged = {key: value for key, value in later.items() if key.startswith((VERDICT, WAIVER))}
-    return {DOSSIER: dossier} | _picked(_merged(records[:own]), _SUBJECT) | _picked(later, _LATER) | judged
+    until = None if own is None else own + 1
+    return {DOSSIER: dossier} | _picked(_merged(records[:until]), _SUBJECT) | _picked(later, _LATER) | judged
 
 
 def _event_tags(event: Event) -> dict[str, str]:
@@ -118,7 +119,9 @@ def _event_tags(event: Event) -> dict[str, str]:
             name = ".".join(filter(None, [facts["gate"], facts["check"], facts["attribute"]]))
             return {_key(f"{WAIVER}{name}"): f"{facts['id']} until {facts['expires']}"}
         case "registration":
-            return {VERSION: str(facts["version"])}
+            return {
+                VERSION: str(facts["version"]), CANDIDATE: facts["candidate"], CANDIDATE_SHA256: facts["sha256"],
+            }  # fmt: skip
         case "rollout":
             return {ROLLOUT: facts["to_stage"]}
         case "retirement":

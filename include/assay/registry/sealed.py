@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from assay.core import Anchor, Record, canonical_json, record_from_dict
-from assay.registry.keys import PLATFORM, Keyring, Signature
+from assay.core import Anchor, Record, canonical_json, problem, record_from_dict
+from assay.registry.keys import PLATFORM, PRIVATE_KEYS, Keyring, Signature
 
 FOLDER = "dossier"
 
@@ -38,10 +38,14 @@ class Sealed:
         Raises
         ------
         UserError
-            When there is no key to sign with.
+            When there is no key to sign with, or it signs no records.
         """
         signature = keyring.sign(_message(dossier, number, record.digest))
-        return cls(dossier=dossier, number=number, record=record, signature=signature)
+        made = cls(dossier=dossier, number=number, record=record, signature=signature)
+        if wrong := made.doubt(keyring):
+            mend = f"records are signed with the platform's own key: see signing.pem, or {PRIVATE_KEYS[0]} if it is set"
+            raise problem(str(keyring.folder), f"the record {wrong}", mend)
+        return made
 
     @classmethod
     def read(cls, content: bytes) -> "Sealed":

@@ -1,6 +1,7 @@
 """How a registered version earns its traffic: the operations database and the moves in it."""
 
 from assay.rollout.anchors import AnchorTable
+from assay.rollout.attempts import Attempts
 from assay.rollout.database import create_tables, open_database
 from assay.rollout.exclusive import exclusive
 from assay.rollout.history import Served, timeline
@@ -15,6 +16,7 @@ from assay.rollout.waivers import Waivers
 __all__ = [
     "AnchorTable",
     "Assessment",
+    "Attempts",
     "Decision",
     "Deployment",
     "IllegalMoveError",

@@ -125,4 +125,7 @@ def _last(connection: Connection) -> Anchor | None:
 
 
 def _anchor(row: Row[tuple[object, ...]]) -> Anchor:
-    return Anchor(**row._mapping)
+    told = dict(row._mapping)
+    if not isinstance(told["number"], int):  # SQLite takes any text; 0 is no record's number, and every check says so
+        told["number"] = 0
+    return Anchor(**told)

@@ -12,22 +12,22 @@ from assay.rollout.records import RolloutRow
 from assay.rollout.tables import LABEL, PREDICTION
 
 
-def read_evidence(connection: Connection, rollout: RolloutRow) -> RolloutEvidence:
-    """Read what `rollout` has shown since it began.
+def read_evidence(connection: Connection, rollout: RolloutRow, *, as_of: str | None = None) -> RolloutEvidence:
+    """Read what `rollout` has shown since it began; what it had shown by a time where `as_of` names one.
 
     A prediction belongs to the rollout, and to its present stage, by the epoch under which the
     gateway made it, so clocks that disagree cannot mix rollouts or stages.
     """
-    failed = connection.execute(
-        select(PREDICTION.c.error.is_not(None))
-        .where(
-            PREDICTION.c.model == rollout.model,
-            PREDICTION.c.version == rollout.version,
-            PREDICTION.c.epoch.between(rollout.first_epoch, rollout.epoch),
-        )
-        .order_by(PREDICTION.c.id)
+    scored = select(PREDICTION.c.error.is_not(None)).where(
+        PREDICTION.c.model == rollout.model,
+        PREDICTION.c.version == rollout.version,
+        PREDICTION.c.epoch.between(rollout.first_epoch, rollout.epoch),
     )
-    rows = connection.execute(_labelled(rollout)).all()
+    labelled = _labelled(rollout)
+    if as_of is not None:
+        scored, labelled = scored.where(PREDICTION.c.at <= as_of), labelled.where(LABEL.c.at <= as_of)
+    failed = connection.execute(scored.order_by(PREDICTION.c.id))
+    rows = connection.execute(labelled).all()
     labels = np.array([row.label for row in rows], dtype=np.float64)
     losses = _squared_errors([row.canary for row in rows], labels)
     if rollout.champion is not None:

@@ -103,6 +103,11 @@ class Rollouts:
             row = connection.execute(select(DEPLOYMENT).where(DEPLOYMENT.c.model == model)).one_or_none()
         return None if row is None else deployment(row)
 
+    def models(self) -> list[str]:
+        """The models that ever had a rollout, in order of name."""
+        with reading(self.engine) as connection:
+            return list(connection.execute(select(DEPLOYMENT.c.model).order_by(DEPLOYMENT.c.model)).scalars())
+
     def deployments(self) -> list[Deployment]:
         """What serves each model now, in order of name."""
         with reading(self.engine) as connection:
@@ -133,8 +138,13 @@ class Rollouts:
             rows = connection.execute(select(MOVE).where(which).order_by(MOVE.c.id))
             return [past_move(row) for row in rows]
 
-    def assess(self, rollout_id: int) -> Assessment:
+    def assess(self, rollout_id: int, *, as_of: str | None = None) -> Assessment:
         """Judge a running rollout on all that was logged since it began; see `judge`.
+
+        Parameters
+        ----------
+        as_of
+            Judge as that would have been at this time; UTC, ISO 8601 with milliseconds. Now by default.
 
         Raises
         ------
@@ -145,8 +155,8 @@ class Rollouts:
             rollout = get_rollout(connection, rollout_id)
             if not rollout.active:
                 raise IllegalMoveError(f"rollout {rollout_id} of {rollout.model} has ended: {rollout.state}")
-            evidence = read_evidence(connection, rollout)
-        return judge(rollout, evidence, now=self.clock())
+            evidence = read_evidence(connection, rollout, as_of=as_of)
+        return judge(rollout, evidence, now=as_of or self.clock())
 
     def act(self, assessment: Assessment) -> RolloutRow:
         """Make the move that was decided, if any, and record the assessment as its evidence."""

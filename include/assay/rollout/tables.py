@@ -125,6 +125,19 @@ WAIVER_SIGNATURE = Table(
     Column("document", Text, nullable=False),
 )
 
+# Append-only: the k-th candidate that a gate measured on a snapshot, so that retrying until one passes does not work.
+ATTEMPT = Table(
+    "attempt",
+    METADATA,
+    Column("model", String(63), primary_key=True),
+    Column("gate", String(32), primary_key=True),
+    Column("snapshot", String(128), primary_key=True),
+    Column("candidate", String(64), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("at", String(32), nullable=False),
+    Index("attempt_of_snapshot", "model", "gate", "snapshot", "number", unique=True),
+)
+
 # One row per request, so that a repeated request gets the answer it got before.
 REQUEST = Table(
     "request",
@@ -172,4 +185,4 @@ LABEL = Table(
     Index("label_of_row", "model", "request_id", "row", unique=True),
 )
 
-APPEND_ONLY = (MOVE, ANCHOR, WAIVER, WAIVER_SIGNATURE)
+APPEND_ONLY = (MOVE, ANCHOR, WAIVER, WAIVER_SIGNATURE, ATTEMPT)

@@ -59,7 +59,12 @@ class Artifacts:
         model = OnnxModel(self._content(ref))
         if model.name != ref.model:
             raise WrongModelError(f'{ref.path}: this is a model "{model.name}", not "{ref.model}"')
-        _ = model.inputs, model.classes, model.threshold  # all that a request will ask of it, now rather than then
+        _ = (
+            model.inputs,
+            model.classes,
+            model.threshold,
+            model.by_group,
+        )  # all that a request will ask of it, now rather than then
         return Version(ref, model)
 
     def _content(self, ref: ModelRef) -> bytes:

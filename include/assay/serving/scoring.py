@@ -23,10 +23,11 @@ _RETRY_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class _Scores:
-    """What one version made of a request: a score or an error for every row."""
+    """What one version made of a request: a score with the class decided for, or an error, for every row."""
 
     version: Version
     scores: Sequence[float | None]
+    labels: Sequence[str]
     errors: Sequence[str | None]
     latency_us: int
 
@@ -94,7 +95,7 @@ def _score_canary(canary: Version, frame: Frame) -> _Scores:
     inputs, problems = _encode(frame, canary)
     if problems:
         nothing = [None] * frame.rows
-        return _Scores(canary, nothing, [str(problems[0])] * frame.rows, 0)
+        return _Scores(canary, nothing, (), [str(problems[0])] * frame.rows, 0)
     return _score(canary, inputs, frame.rows)
 
 
@@ -102,8 +103,9 @@ def _score(version: Version, inputs: Mapping[str, NDArray[Any]], rows: int) -> _
     start = time.perf_counter_ns()
     try:
         found = version.model.score(inputs)
+        decided = version.model.decide(inputs, found)
     except Exception as error:  # onnxruntime's own errors share no base class; whatever fails is logged as evidence
-        return _Scores(version, [None] * rows, [f"{type(error).__name__}: {error}"[:500]] * rows, 0)
+        return _Scores(version, [None] * rows, (), [f"{type(error).__name__}: {error}"[:500]] * rows, 0)
     spent = (time.perf_counter_ns() - start) // (1000 * rows)
     scores: list[float | None] = []
     errors: list[str | None] = []
@@ -111,7 +113,8 @@ def _score(version: Version, inputs: Mapping[str, NDArray[Any]], rows: int) -> _
         good = 0 <= score <= 1  # false for NaN
         scores.append(score if good else None)
         errors.append(None if good else f"the score {score} is not a probability")
-    return _Scores(version, scores, errors, spent)
+    labels = [version.model.classes[each] for each in decided.tolist()]
+    return _Scores(version, scores, labels, errors, spent)
 
 
 def _request(
@@ -165,9 +168,7 @@ def _answer(live: Live, request_id: str, serving: Sequence[_Scores | None]) -> b
     predictions, rows = [], []
     for row, by in enumerate(serving):
         assert by is not None
-        model, score = by.version.model, by.scores[row]
-        assert score is not None
-        predictions.append({"score": score, "label": model.classes[score >= model.threshold]})
+        predictions.append({"score": by.scores[row], "label": by.labels[row]})
         rows.append({"version": by.version.ref.version, "arm": _arm(live, by)})
     return msgspec.json.encode({"predictions": predictions, "assay": {"request_id": request_id, "rows": rows}})
 

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from assay.stats.intervals import Estimates, Interval, mover_difference, mover_ratio
 
+Floats = NDArray[np.float64]
+
 
 class Spread(NamedTuple):
     """Estimate and limits, and the positions of the two groups that the estimate is made of."""
@@ -108,6 +110,35 @@ def extreme(groups: Estimates, *, highest: bool) -> Spread:
     _check(groups, 1)
     pick, at = (np.max, int(groups.value.argmax())) if highest else (np.min, int(groups.value.argmin()))
     return Spread(float(groups.value[at]), float(pick(groups.low)), float(pick(groups.high)), at, at)
+
+
+def fall_of_largest(before: Floats, after: Floats, half: Floats) -> tuple[float, float, float]:
+    """Estimate and interval for by how much the largest of several quantities fell.
+
+    Parameters
+    ----------
+    before, after : ndarray of shape (k,) and (m,)
+        Estimates of the quantities before and after.
+    half : ndarray of shape (k, m)
+        Half-widths of intervals for every ``before[i] - after[j]`` that hold together. What does not
+        vary between the two, such as the same rows, is in them.
+
+    Notes
+    -----
+    Let ``F`` be the largest before less the largest after. For every `i`, ``F`` is at least the least
+    over `j` of ``before[i] - after[j]``; for every `j` it is at most the greatest over `i` of the same.
+    So if all intervals hold, ``[max of min of lows, min of max of highs]`` holds ``F``, without having to
+    know which quantities are the largest.
+
+    Examples
+    --------
+    >>> same = np.array([[0.01, 0.1], [0.1, 0.01]])  # each quantity is known better against itself
+    >>> [round(each, 2) for each in fall_of_largest(np.array([0.3, 0.1]), np.array([0.25, 0.1]), same)]
+    [0.05, 0.04, 0.06]
+    """
+    gaps = before[:, None] - after[None, :]
+    low, high = float((gaps - half).min(axis=1).max()), float((gaps + half).max(axis=0).min())
+    return float(before.max() - after.max()), low, high
 
 
 def comparisons(groups: int, *, reference: bool = False) -> int:

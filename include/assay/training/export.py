@@ -10,14 +10,29 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
-from assay.core import Problem, UserError
-from assay.training.onnx_model import META_MODEL, META_NEGATIVE, META_POSITIVE, META_THRESHOLD, Kind, OnnxModel
+from assay.core import Problem, UserError, problem
+from assay.training.group_thresholds import GroupThresholds
+from assay.training.onnx_model import (
+    META_BY_GROUP,
+    META_MODEL,
+    META_NEGATIVE,
+    META_POSITIVE,
+    META_THRESHOLD,
+    Kind,
+    OnnxModel,
+)
 
 PARITY = 1e-5  # largest difference allowed between sklearn's and ONNX Runtime's probability
 
 
 def export(
-    pipeline: Pipeline, *, kinds: Mapping[str, Kind], model: str, classes: tuple[str, str], threshold: float
+    pipeline: Pipeline,
+    *,
+    kinds: Mapping[str, Kind],
+    model: str,
+    classes: tuple[str, str],
+    threshold: float,
+    by_group: GroupThresholds | None = None,
 ) -> bytes:
     """Convert a fitted pipeline; the same pipeline gives the same bytes.
 
@@ -27,15 +42,20 @@ def export(
         Fitted on columns named as in `kinds`.
     kinds
         Feature name to kind, in the order of the training frame.
-    model, classes, threshold
+    model, classes, threshold, by_group
         Written into the file's metadata: the decision rule belongs to the bytes that are gated.
 
     Raises
     ------
     UserError
-        Naming the pipeline's step that has no ONNX form.
+        Naming the pipeline's step that has no ONNX form, or attributes of `by_group` that are numbers.
     """
     import onnx
+
+    numbers = [name for name in (by_group.attributes if by_group else ()) if kinds.get(name, "text") != "text"]
+    if numbers:
+        message = f"groups by numbers: {', '.join(numbers)}"
+        raise problem("mitigation.attributes", message, "derive a column of text that holds the group")
 
     converted = _convert(pipeline, kinds, model)
     metadata = {
@@ -44,6 +64,8 @@ def export(
         META_POSITIVE: classes[1],
         META_THRESHOLD: repr(threshold),
     }
+    if by_group is not None:
+        metadata[META_BY_GROUP] = by_group.to_json()
     onnx.helper.set_model_props(converted, metadata)
     # skl2onnx takes these from a set, whose order changes from process to process.
     opsets = sorted(converted.opset_import, key=lambda each: str(each.domain))
@@ -91,7 +113,7 @@ def check_parity(
     gap = float(np.max(np.abs(expected - model.score(inputs)), initial=0.0))
     if not gap <= PARITY:  # NaN must not pass
         raise _refused(
-            _diverging_step(pipeline, model.inputs, frame, inputs),
+            _diverging_step(pipeline, model.features, frame, inputs),
             f"scores differ by up to {gap:.2g} between sklearn and ONNX, more than {PARITY:g}",
             "train on float32, and avoid steps whose ONNX form rounds differently",
         )

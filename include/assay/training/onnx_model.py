@@ -9,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.core import Problem, UserError, sha256_bytes
+from assay.training.group_thresholds import GroupThresholds
 
 Kind = Literal["number", "text"]
-_KINDS: dict[str, Kind] = {"tensor(float)": "number", "tensor(string)": "text"}
+_TEXT = "tensor(string)"
+_KINDS: dict[str, Kind] = {"tensor(float)": "number", _TEXT: "text"}
 
 # Keys of the ONNX file's metadata: the decision rule travels inside the bytes that are gated.
 META_MODEL, META_POSITIVE, META_NEGATIVE, META_THRESHOLD = (
     f"assay.{name}" for name in ("model", "positive", "negative", "threshold")
 )
+META_BY_GROUP = "assay.thresholds_by_group"  # only where groups have thresholds of their own
 
 
 @dataclass(frozen=True)
@@ -63,9 +66,15 @@ class OnnxModel:
         return found
 
     @cached_property
-    def inputs(self) -> dict[str, Kind]:
-        """Feature name to kind, in the model's own order."""
+    def features(self) -> dict[str, Kind]:
+        """What a score is made from: feature name to kind, in the model's own order."""
         return {each.name: _KINDS[each.type] for each in self._session.get_inputs()}
+
+    @cached_property
+    def inputs(self) -> dict[str, Kind]:
+        """What a decision is made from: the features, then the attributes that choose the threshold."""
+        deciding: dict[str, Kind] = dict.fromkeys(self.by_group.attributes if self.by_group else (), "text")
+        return self.features | deciding
 
     @property
     def name(self) -> str:
@@ -74,8 +83,14 @@ class OnnxModel:
 
     @property
     def threshold(self) -> float:
-        """A score at or above this decides for the positive class; in (0, 1)."""
+        """A score at or above this decides for the positive class where `by_group` says nothing else; in (0, 1)."""
         return float(self._metadata[META_THRESHOLD])
+
+    @cached_property
+    def by_group(self) -> GroupThresholds | None:
+        """The thresholds of the groups that have their own; None for a model that decides everybody alike."""
+        text = self._metadata.get(META_BY_GROUP)
+        return None if text is None else GroupThresholds.from_json(text)
 
     @property
     def classes(self) -> tuple[str, str]:
@@ -96,8 +111,42 @@ class OnnxModel:
             The probability of the positive class, in [0, 1].
         """
         # output 0 is the decided class, output 1 the probabilities of both classes
-        _, probabilities = self._session.run(None, {name: columns[name] for name in self.inputs})
+        _, probabilities = self._session.run(None, {name: columns[name] for name in self.features})
         return np.asarray(probabilities[:, 1], dtype=np.float64)
+
+    def thresholds(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+        """The threshold of each row.
+
+        Parameters
+        ----------
+        columns
+            As for `score`; only the attributes that choose the threshold are read.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            In (0, 1).
+        """
+        if self.by_group is None:
+            return np.full(len(next(iter(columns.values()))), self.threshold)
+        return self.by_group.of(columns, plain=self.threshold)
+
+    def decide(self, columns: Mapping[str, NDArray[Any]], score: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Turn scores into decisions: the one place where this is done.
+
+        Parameters
+        ----------
+        columns
+            `inputs` by name, each of shape (n, 1).
+        score : ndarray of shape (n,)
+            What `score` made of them.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            True where the positive class is decided for; False for a score that is NaN.
+        """
+        return np.asarray(score >= self.thresholds(columns), dtype=np.bool_)
 
 
 def _flaws(session: Any) -> list[str]:
@@ -107,12 +156,24 @@ def _flaws(session: Any) -> list[str]:
     flaws = [f"lacks the metadata {', '.join(missing)}"] if missing else []
     if META_THRESHOLD in found and not _is_share(found[META_THRESHOLD]):
         flaws.append(f"has the threshold {found[META_THRESHOLD]!r}, which is not a number between 0 and 1")
+    flaws += _group_flaws(session, found.get(META_BY_GROUP))
     odd = [f"{each.name} ({each.type})" for each in session.get_inputs() if each.type not in _KINDS]
     if odd:
         flaws.append(f"has inputs that are neither float nor string: {', '.join(odd)}")
     if len(session.get_outputs()) != 2:
         flaws.append(f"has {len(session.get_outputs())} outputs, not class and probabilities")
     return flaws
+
+
+def _group_flaws(session: Any, text: str | None) -> list[str]:
+    if text is None:
+        return []
+    try:
+        own = GroupThresholds.from_json(text)
+    except ValueError as error:
+        return [f"has {error}"]
+    numbers = [each.name for each in session.get_inputs() if each.name in own.attributes and each.type != _TEXT]
+    return [f"has thresholds by groups of a number: {', '.join(numbers)}"] if numbers else []
 
 
 def _is_share(text: str) -> bool:

@@ -17,10 +17,17 @@ from sklearn.utils.validation import check_is_fitted
 from assay.core import Problem, UserError
 
 _SIGNATURE = "train(features, label, *, seed, parameters) -> sklearn.pipeline.Pipeline"
+_WEIGHTED = "train(features, label, *, seed, parameters, weights=None) -> sklearn.pipeline.Pipeline"
 
 
 def fit(
-    *, module: Path, features: pd.DataFrame, label: pd.Series, seed: int, parameters: Mapping[str, Any]
+    *,
+    module: Path,
+    features: pd.DataFrame,
+    label: pd.Series,
+    seed: int,
+    parameters: Mapping[str, Any],
+    weights: pd.Series | None = None,
 ) -> Pipeline:
     """Train a candidate.
 
@@ -36,6 +43,9 @@ def fit(
         Seeds Python's and numpy's global generators, and is handed to `train`.
     parameters
         The policy's `training.parameters`.
+    weights
+        How much each row counts, above 0 and aligned with `features`: handed to a `train` that takes
+        them as `weights`. None where all count alike: `train` is then called without.
 
     Returns
     -------
@@ -45,14 +55,15 @@ def fit(
     Raises
     ------
     UserError
-        When the module does not load, has no `train` of the right form, raises, or returns
-        something else than a fitted probabilistic pipeline.
+        When the module does not load, has no `train` of the right form, does not take weights that
+        there are, raises, or returns something else than a fitted probabilistic pipeline.
     """
-    train = _train_function(module)
+    given = {} if weights is None else {"weights": weights}
+    train = _train_function(module, given)
     random.seed(seed)
     np.random.seed(seed)  # estimators without a random_state of their own read this one
     try:
-        pipeline = train(features, label, seed=seed, parameters=dict(parameters))
+        pipeline = train(features, label, seed=seed, parameters=dict(parameters), **given)
     except (Exception, SystemExit) as error:
         raise _refused(module, f"train() raised {type(error).__name__}: {error}", _where(error, module)) from error
     _check(pipeline, module)
@@ -60,7 +71,7 @@ def fit(
     return pipeline
 
 
-def _train_function(module: Path) -> Callable[..., object]:
+def _train_function(module: Path, given: Mapping[str, Any]) -> Callable[..., object]:
     loaded = _load(module)
     train: Callable[..., object] | None = getattr(loaded, "train", None)
     if not callable(train):
@@ -69,6 +80,12 @@ def _train_function(module: Path) -> Callable[..., object]:
         inspect.signature(train).bind(None, None, seed=0, parameters={})
     except TypeError as error:
         raise _refused(module, f"train() cannot be called as Assay calls it: {error}", f"write {_SIGNATURE}") from None
+    try:
+        inspect.signature(train).bind(None, None, seed=0, parameters={}, **given)
+    except TypeError:
+        message = "train() takes no weights, and the policy's mitigation works by them"
+        mend = f"write {_WEIGHTED}, and fit with them as sample_weight"
+        raise _refused(module, message, mend) from None
     return train
 
 

@@ -10,7 +10,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 
-def train(features: pd.DataFrame, label: pd.Series, *, seed: int, parameters: Mapping[str, Any]) -> Pipeline:
+def train(
+    features: pd.DataFrame,
+    label: pd.Series,
+    *,
+    seed: int,
+    parameters: Mapping[str, Any],
+    weights: pd.Series | None = None,
+) -> Pipeline:
     """Fit the pipeline.
 
     Parameters
@@ -23,6 +30,8 @@ def train(features: pd.DataFrame, label: pd.Series, *, seed: int, parameters: Ma
         Makes two runs on the same data give the same model.
     parameters
         `training.parameters` of the policy, handed to `HistGradientBoostingClassifier`.
+    weights
+        How much each row counts, where the policy's mitigation says so; None: all alike.
     """
     columns = ColumnTransformer(
         [
@@ -36,4 +45,4 @@ def train(features: pd.DataFrame, label: pd.Series, *, seed: int, parameters: Ma
     )
     classifier = HistGradientBoostingClassifier(random_state=seed, **parameters)
     pipeline = Pipeline([("columns", columns), ("classifier", classifier)])
-    return pipeline.fit(features, label)
+    return pipeline.fit(features, label, classifier__sample_weight=weights)

@@ -49,6 +49,16 @@ def folder(tmp_path, table, name="churn", **roles):
     return load_folder(target)
 
 
+def test_what_a_draft_only_proposes_is_right_as_it_stands():
+    text = draft_files(people(), assign_roles(people(), source="data.parquet", label="churned"), "churn")["policy.yaml"]
+    for key in ("slices", "floors"):
+        assert f"    # {key}: " in text
+        text = text.replace(f"# {key}: ", f"{key}: ")
+    performance = parse_policy(text.encode(), "policy.yaml").gates.performance
+    assert performance.slice_columns
+    assert performance.floors[0].metric == "auc"
+
+
 @pytest.mark.filterwarnings("ignore:Field onnx.AttributeProto:DeprecationWarning")
 @pytest.mark.parametrize(
     ("table", "label"), [(people(), "churned"), (pq.read_table(ADULT), "income")], ids=["generated", "adult"]

@@ -7,15 +7,15 @@ import pytest
 from tests.evidence.card import sample
 from tests.evidence.card.sample import MODEL, event, explanation, facts, records
 
-from assay.core import Limit, Outcome
 from assay.evidence.card.build import card
 from assay.evidence.card.datasheet import written_sections
 from assay.evidence.card.facts import explanation_json, read_explanation, told_records
 from assay.evidence.card.html import to_html
-from assay.evidence.card.markdown import to_markdown, used_columns
-from assay.evidence.card.parts import Figure, Line, Quote, Table, facts_of, items_of
+from assay.evidence.card.markdown import to_markdown
+from assay.evidence.card.parts import Quote, Table, facts_of, items_of
 from assay.evidence.card.store import card_files
 from assay.evidence.card.words import TIMES
+from assay.evidence.pictures.figure import Figure
 
 MITCHELL = [f"4.{number}" for number in range(1, 10)]
 GEBRU = [f"3.{number}" for number in range(1, 8)]
@@ -117,9 +117,9 @@ def test_groups_taken_together_have_a_section_of_their_own():
         [line.name for item in s.items if isinstance(item, Figure) for line in item.lines] for s in (single, joint)
     ]
     assert all(TIMES not in name for name in names[0])
-    assert names[1] == [f"tpr difference by sex {TIMES} race"]
+    assert names[1] == [f"by sex {TIMES} race"]
     tables = [[item.caption for item in s.items if isinstance(item, Table)] for s in (single, joint)]
-    assert tables == [["Every rate by sex"], [f"Every rate by sex {TIMES} race"]]
+    assert tables == [["Every metric by sex"], [f"Every metric by sex {TIMES} race"]]
 
 
 def test_a_group_that_was_too_small_is_named_where_its_numbers_would_be():
@@ -175,8 +175,21 @@ def test_a_datasheet_is_read_by_its_headings():
     assert written_sections("## Uses\na\n### deeper\nb\n## Uses\nc") == {"Uses": "a\n### deeper\nb\n\nc"}
 
 
-def test_a_line_without_a_judgement_has_no_columns_for_one():
-    bare = Line(name="x", estimate=1.0, interval=None, n=3, source="s")
-    judged = Line(name="x", estimate=1.0, interval=None, n=3, source="s", outcome=Outcome.PASS, limit=Limit(min=0.5))
-    assert "Limit" not in used_columns(Figure(caption="", lines=[bare], level=""))
-    assert "Limit" in used_columns(Figure(caption="", lines=[bare, judged], level=""))
+def test_a_mitigated_model_says_what_was_done_to_it():
+    assert answers(card(facts()))["Mitigations"] is None
+    told = {"from": "1" * 64, "to": MODEL, "method": "thresholds", "attributes": ["sex"], "legal_note": "section 5"}
+    made = answers(card(facts(event("mitigation", **told))))["Mitigations"]
+    assert made.startswith("thresholds on sex, of the model 111111111111, which failed the fairness gate")
+    assert made.endswith("section 5")
+    assert answers(card(facts(event("mitigation", **{**told, "to": "2" * 64}))))["Mitigations"] is None
+
+
+def test_a_model_that_decides_by_group_says_by_what_and_from_where():
+    own = [{"group": {"sex": "f"}, "threshold": 0.4}, {"group": {"sex": "m"}, "threshold": 0.61}]
+    told = {"from": "1" * 64, "to": MODEL, "method": "thresholds", "attributes": ["sex"], "by_group": own}
+    aware = answers(card(facts(event("mitigation", **told, awareness="aware", legal_note="section 5"))))
+    assert aware["Decision threshold"] == "0.4 for sex = f, 0.61 for sex = m; 0.5 for everybody else"
+    assert aware["Sensitive data"] == "the model reads sex"
+    assert "section 5" in aware["Mitigations"]
+    blind = answers(card(facts(event("mitigation", **told, awareness="blind"))))
+    assert (blind["Decision threshold"], blind["Sensitive data"]) == ("0.5", "the model reads none of sex")

@@ -9,13 +9,9 @@ from hypothesis import strategies as st
 from tests.evidence.card.sample import facts
 from tests.governance.sample import HOSTILE
 
-from assay.core import Limit
-from assay.evidence.card import forest as pictures
 from assay.evidence.card.build import card
-from assay.evidence.card.forest import LEFT, RIGHT, forest
 from assay.evidence.card.html import to_html, written
 from assay.evidence.card.markdown import escaped, to_markdown
-from assay.evidence.card.parts import Figure, Line
 from assay.evidence.card.words import measured, number
 
 VOID = {"meta", "link", "br", "img", "hr", "input", "path", "circle", "rect"}
@@ -75,7 +71,7 @@ def test_hostile_words_are_shown_as_words():
 
 def test_every_picture_has_its_table_behind_it():
     page = to_html(card(facts()))
-    assert page.count('<svg class="forest"') == len(re.findall(r"<details><summary>Table: ", page)) > 4
+    assert page.count('<svg class="forest"') == len(re.findall(r"<details[^>]*><summary>Table: ", page)) > 4
     for figure in re.findall(r"<figure>.*?</figure>", page, flags=re.DOTALL):
         assert "<table>" in figure
 
@@ -104,33 +100,6 @@ def test_nothing_that_people_write_becomes_markup_of_their_own(text):
 
 
 finite = st.floats(-1e6, 1e6)
-lines = st.builds(
-    lambda estimate, width, low, high: Line(
-        name="x", estimate=estimate, interval=None if width is None else (estimate - width, estimate + width), n=1,
-        source="s", limit=None if low is None and high is None else Limit(min=low, max=high),
-    ),
-    finite, st.none() | st.floats(0, 1e3), st.none() | finite, st.none() | finite,
-)  # fmt: skip
-
-
-@given(st.lists(lines, max_size=6), st.none() | finite)
-def test_a_picture_stays_inside_its_frame_and_in_order(drawn, anchor):
-    picture = forest(Figure(caption="c", lines=drawn, level="", anchor=anchor))
-    assert (picture is None) == (not any(line.interval for line in drawn))
-    if picture is None:
-        return
-    for mark in picture.marks:
-        xs = [mark.estimate, *(mark.interval or ()), *(mark.allowed or ()), *mark.limits]
-        assert all(LEFT <= x <= RIGHT for x in xs)
-        if mark.interval:
-            assert mark.interval[0] <= mark.estimate <= mark.interval[1]
-    assert len(picture.ticks) <= 12
-
-
-def test_a_long_name_is_cut_where_the_scale_begins():
-    long = Line(name="n" * 99, estimate=0.5, interval=(0.4, 0.6), n=1, source="s")
-    (mark,) = forest(Figure(caption="c", lines=[long], level="")).marks
-    assert len(mark.name) == pictures._NAME
 
 
 @pytest.mark.parametrize(

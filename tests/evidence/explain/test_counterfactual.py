@@ -54,7 +54,11 @@ def scored(by):
 
 def search(row, by, mutable=("x", "y", "word"), threshold=0.6):
     return counterfactuals(
-        score=scored(by), row=cells(row), threshold=threshold, observed=OBSERVED, mutable=list(mutable)
+        score=scored(by),
+        decide=lambda _, scores: scores >= threshold,
+        row=cells(row),
+        observed=OBSERVED,
+        mutable=list(mutable),
     )
 
 
@@ -133,7 +137,12 @@ def test_a_column_of_many_values_is_searched_within_bounds():
         return np.zeros(len(given["w0"]))
 
     row = {name: text("v0") for name in observed}
-    assert counterfactuals(score=score, row=row, threshold=0.5, observed=observed, mutable=list(observed)) == []
+    assert (
+        counterfactuals(
+            score=score, decide=lambda _, scores: scores >= 0.5, row=row, observed=observed, mutable=list(observed)
+        )
+        == []
+    )
     assert max(scored_rows) <= 1.2 * module._SCORED
 
 

@@ -34,6 +34,15 @@ Target = Annotated[
         show_default=False,
     ),
 ]
+Page = Annotated[
+    str | None,
+    typer.Option(
+        "--html",
+        help="File for the verdict's page, written whole or not at all: a summary in plain words, then every check and "
+        "group as a picture and a table. It needs no network.",
+        show_default=False,
+    ),
+]
 Attempt = Annotated[
     int,
     typer.Option(
@@ -44,15 +53,19 @@ Attempt = Annotated[
 ]
 
 
-def begin(target: str, policy: Path, gate: str, *inputs: Path) -> "tuple[Mistakes, PartialGates, str | None]":
-    """Look at the target and the policy; what is wrong with them is kept for the one message."""
+def begin(
+    target: str, policy: Path, gate: str, *inputs: Path, html: str | None = None
+) -> "tuple[Mistakes, PartialGates, str | None]":
+    """Look at the targets and the policy; what is wrong with them is kept for the one message."""
     from assay.cli.inputs import Mistakes
-    from assay.cli.output import check_target
+    from assay.cli.output import check_page, check_target
     from assay.policy import PartialGates, load_gates
 
     mistakes, gates, policy_sha256 = Mistakes(), PartialGates(), None
     with mistakes.gathered():
         check_target(target, policy, *inputs)
+    with mistakes.gathered():
+        check_page(html, target, policy, *inputs)
     with mistakes.gathered():
         gates, policy_sha256 = load_gates(policy)
         if getattr(gates, gate) is None:
@@ -67,6 +80,7 @@ def end(
     *,
     data: Path,
     target: str,
+    html: str | None = None,
     policy_sha256: str | None = None,
     model: str | None = None,
 ) -> NoReturn:
@@ -76,4 +90,4 @@ def end(
 
     snapshot = f"sha256:{sha256_file(data)}"
     subject = Subject(model=model, policy_sha256=policy_sha256, snapshot=snapshot, code_version=code_version())
-    answer(bind(gate, judgement, subject, watch), target)
+    answer(bind(gate, judgement, subject, watch), target, html)

@@ -7,7 +7,7 @@ import typer
 
 from assay.cli.errors import explained
 from assay.cli.gate.beyond import self_test
-from assay.cli.gate.common import Data, Target, end
+from assay.cli.gate.common import Data, Page, Target, end
 
 if TYPE_CHECKING:
     from assay.cli.inputs import Mistakes
@@ -59,6 +59,7 @@ def contract(
     key: Key = None,
     reference: Reference = None,
     trial: SelfTest = False,
+    html: Page = None,
 ) -> None:
     """Hold a file to its data contract, and to what no contract sees.
 
@@ -68,7 +69,7 @@ def contract(
 
     from assay.cli.gate import beyond
     from assay.cli.inputs import Mistakes
-    from assay.cli.output import check_target
+    from assay.cli.output import check_page, check_target
     from assay.cli.progress import reporting
     from assay.core import Problem, Stopwatch, UserError, did_you_mean
     from assay.data.sources import column_names
@@ -81,6 +82,8 @@ def contract(
         check_target(json, *(file for file in (data, suite, policy, reference) if file))
     with mistakes.gathered():
         columns = column_names(data)
+    with mistakes.gathered():
+        check_page(html, json, *(file for file in (data, suite, policy, reference) if file))
     with mistakes.gathered():
         expectations = {"name": "", "expectations": []} if suite is None else gate.load_suite(suite)
     if reference is not None:
@@ -100,7 +103,7 @@ def contract(
         found = beyond.measured(data, roles, part, fairness, key, reference, report)
         evidence = gate.measure(files=[data], suite=expectations, policy=part, key=key, report=report)
         evidence = replace(evidence, beyond=found, suited=suite is not None)
-    end("contract", gate.judge(evidence, part), watch, data=data, target=json, policy_sha256=policy_sha256)
+    end("contract", gate.judge(evidence, part), watch, data=data, target=json, html=html, policy_sha256=policy_sha256)
 
 
 def _policy(path: Path | None, mistakes: "Mistakes") -> "tuple[Contract, Fairness | None, DataPart | None, str | None]":

@@ -1,16 +1,13 @@
 """`assay gate robustness`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from assay.cli.errors import explained
-from assay.cli.gate.common import Data, Label, PolicyFile, Seed, Target, begin, end
-
-if TYPE_CHECKING:
-    from assay.cli.inputs import Mistakes
-    from assay.training.onnx_model import Kind, OnnxModel
+from assay.cli.gate.common import Attempt, Data, Label, Page, PolicyFile, Seed, Target, begin, end
+from assay.cli.gate.model import read_model
 
 
 @explained
@@ -20,6 +17,7 @@ def robustness(
     label: Label,
     policy: PolicyFile,
     json: Target,
+    html: Page = None,
     positive: Annotated[
         str | None,
         typer.Option(
@@ -27,6 +25,7 @@ def robustness(
         ),
     ] = None,
     seed: Seed = 0,
+    attempt: Attempt = 1,
 ) -> None:
     """Damage a model's inputs and see how far its metrics fall.
 
@@ -39,8 +38,8 @@ def robustness(
     from assay.gates import robustness as gate
 
     watch = Stopwatch()
-    mistakes, gates, policy_sha256 = begin(json, policy, "robustness", data, model)
-    onnx, features, own = _model(model, mistakes)
+    mistakes, gates, policy_sha256 = begin(json, policy, "robustness", data, model, html=html)
+    onnx, features, own = read_model(model, mistakes)
     rows = Rows(data, [label, *features], mistakes)
     (actual,) = rows.positive([label], own if positive is None else positive)
     columns = {}
@@ -49,22 +48,14 @@ def robustness(
     mistakes.stop("assay gate robustness")
     assert gates.robustness is not None
     evidence = gate.measure(score=onnx.score, inputs=columns, label=actual, policy=gates.robustness, seed=seed)
-    judgement = gate.judge(evidence, gates.robustness)
-    end("robustness", judgement, watch, data=data, target=json, policy_sha256=policy_sha256, model=onnx.digest)
-
-
-def _model(path: Path, mistakes: "Mistakes") -> "tuple[OnnxModel, dict[str, Kind], str | None]":
-    """The model, its features and its positive class; without the latter two when it cannot be read."""
-    from assay.training.onnx_model import OnnxModel
-
-    model, own = OnnxModel(b""), None
-    features: dict[str, Kind] = {}
-    try:
-        model = OnnxModel(path.read_bytes())
-    except OSError as error:
-        mistakes.add(str(path), f"cannot be read: {error.strerror}")
-        return model, features, own
-    with mistakes.gathered():
-        own = model.classes[1]  # a model without Assay's metadata stops here
-        features = model.inputs
-    return model, features, own
+    judgement = gate.judge(evidence, gates.robustness, attempt=attempt)
+    end(
+        "robustness",
+        judgement,
+        watch,
+        data=data,
+        target=json,
+        html=html,
+        policy_sha256=policy_sha256,
+        model=onnx.digest,
+    )

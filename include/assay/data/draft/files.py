@@ -51,6 +51,9 @@ gates:
       - {{metric: log_loss, max: {log_loss}}}
     champion:                    # how much worse than the champion, on the same rows, is still acceptable
       - {{metric: auc, margin: 0.01}}
+    # Slices, weak slices, costs and budgets of speed and size can be asked for too, see docs/performance.md:
+    # slices: [{slices}]
+    # floors: [{{metric: auc, min: 0.6}}]   # for the worst of them
   fairness:
     groups: [{groups}]
     min_group_size: 100
@@ -62,6 +65,10 @@ gates:
   robustness:
     checks:
 {robustness}
+
+# mitigation:                    # tried once when the fairness gate fails; docs/mitigation.md compares the methods
+#   method: reweighing           # reweighing | thresholds | constraint
+#   attributes: [{first}]
 
 approval:                        # risk tier high: one of each, neither of them whoever asked for the run
   model_owners: [reviewer]       # names that people sign in to Airflow with
@@ -139,7 +146,9 @@ def _policy(table: "pa.Table", roles: Roles, name: str) -> str:
         positive=_scalar(data.positive),
         features="\n".join(f"    - {_scalar(column)}" for column in data.features),
         sensitive=", ".join(sensitive),
+        first=sensitive[0],
         groups=", ".join(groups),
+        slices=", ".join(sensitive),
         base_rate=rate,
         brier=_rounded_up(rate * (1 - rate)),
         log_loss=_rounded_up(-rate * math.log(rate) - (1 - rate) * math.log1p(-rate)),

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from assay.core import AssayError, UnavailableError
 from assay.evidence.audit.deviation import LAG, Deviation, Repair, key
 from assay.evidence.verify.case import Case
 from assay.registry.live import LiveModel, point_alias
@@ -33,16 +32,11 @@ def audit_aliases(
     archive: "Archive", book: "Rollouts", model: str, live: LiveModel, cases: Mapping[int, Case]
 ) -> list[Deviation]:
     """Every alias that is not what the deployment's row says, and a row that the moves do not explain."""
-    try:
-        row, served = _read(book, model)
-    except UnavailableError:
-        raise
-    except AssayError as error:
-        return [_row(model, "moves", None, f"the moves tell no story: {error}")]
+    row, served = _read(book, model)
     now = datetime.now(UTC)
     moved = served_aliases(served, now)
     wanted = _of_row(row) | ({PREVIOUS: moved[PREVIOUS]} if PREVIOUS in moved else {})
-    found = _row_deviations(model, row, moved, cases)
+    found = _row_deviations(model, row, moved, cases) + _share(model, row, at(served, now))
     lately = _lately(served, now)
     for alias in sorted(wanted.keys() | live.aliases.keys()):
         names, should = live.aliases.get(alias), wanted.get(alias)
@@ -116,6 +110,15 @@ def _row_deviations(
         wrong = _other_file(ref, cases) if ref is not None else ""
         found += [_row(model, f"file:{ref.version}", ref.version, wrong)] if ref is not None and wrong else []
     return found
+
+
+def _share(model: str, row: "Deployment | None", serving: Iterable[Served]) -> list[Deviation]:
+    """A share of the traffic that no move gave to the canary."""
+    has = 0 if row is None else row.share
+    moves = next((each.share for each in serving if each.role == CANARY), 0)
+    canary = None if row is None or row.canary is None else row.canary.version
+    wrong = f"its canary has {has} % of the traffic, by the moves {moves} %"
+    return [] if has == moves else [_row(model, "share", canary, wrong)]
 
 
 def _other_file(ref: "ModelRef", cases: Mapping[int, Case]) -> str:

@@ -43,7 +43,7 @@ class Deviation:
     model, version
         Whom it concerns; `version` is None where no one version is.
     kind
-        ``alias``, ``version``, ``tag``, ``row``, ``file``, ``dossier`` or ``anchors``.
+        ``alias``, ``version``, ``tag``, ``row``, ``rollout``, ``file``, ``dossier``, ``anchors`` or ``unreadable``.
     message, mend
         What is wrong, and which way to mend it.
     repair

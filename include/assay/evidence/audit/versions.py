@@ -1,40 +1,32 @@
-"""The versions in MLflow: each made by a registration that a dossier records, with its tags and its files."""
+"""The versions in MLflow: each made by a registration that a dossier records, with its moves and its files."""
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from assay.core import Anchor, Record
+from assay.core import Anchor
 from assay.evidence.account import kept_until
-from assay.evidence.audit.deviation import LAG, Deviation, Repair, key
+from assay.evidence.audit.deviation import LAG, Deviation, key
 from assay.evidence.verify.case import Case, is_younger, registered
 from assay.evidence.verify.chain import CUT_OFF, check_moves, cut_off
 from assay.evidence.verify.files import check_candidate
 from assay.evidence.verify.report import Finding
-from assay.evidence.verify.shown import check_version, differing, marks, ours
+from assay.evidence.verify.shown import check_version
 from assay.policy.tiers import TIERS
 from assay.registry.archive import Archive
-from assay.registry.images import DOSSIER, candidate_tags, run_tags, version_tags
+from assay.registry.images import DOSSIER
 from assay.registry.live import (
     LiveModel,
-    read_candidate,
     read_model,
-    read_run,
     read_version,
-    tag_candidate,
-    tag_run,
-    tag_version,
 )
 from assay.rollout.anchors import AnchorTable
 
 if TYPE_CHECKING:
     from assay.rollout.rollouts import Rollouts
 
-Expected = Callable[[Sequence[Record]], Mapping[str, str]]
-
-_TRIES = 3
 _KEPT = timedelta(days=365 * min(tier.retention_years for tier in TIERS.values()))  # no dossier goes before that
 
 
@@ -106,7 +98,7 @@ def audit_versions(
     for case in {case.dossier.run_id: case for case in (*lost, *cases.values())}.values():
         found += [_broken(case)] if case.doubts else []
         cut, _ = cut_off(case)
-        if cut and (cut := cut_off(_read_again(case))[0]):  # the writer may have been between two records
+        if cut and (cut := cut_off(read_again(case))[0]):  # the writer may have been between two records
             found.append(_cut(case, cut))
     return found
 
@@ -132,23 +124,6 @@ def audit_moves(case: Case) -> list[Deviation]:
     ]
 
 
-def audit_tags(case: Case, allowed: Sequence[int]) -> list[Deviation]:
-    """Every tag of Assay's on run, candidate and version that the dossier does not give.
-
-    Parameters
-    ----------
-    allowed
-        Ids of the version's open incidents, which it may show.
-    """
-    for _ in range(_TRIES):
-        found = list(_tags(case, allowed))
-        head = case.dossier.head()
-        if not found or head == case.anchors[-1].digest:
-            break
-        case = _read_again(case)
-    return found
-
-
 def audit_files(case: Case) -> list[Deviation]:
     """Every file of a version's model that is not as it was recorded and signed."""
     return [
@@ -165,66 +140,6 @@ def audit_files(case: Case) -> list[Deviation]:
     ]
 
 
-def _tags(case: Case, allowed: Sequence[int]) -> Iterator[Deviation]:
-    client, run_id, records = case.dossier.client, case.dossier.run_id, case.records
-    training = case.last("training")
-    run = read_run(client, run_id)
-    if run is None or run.deleted:
-        yield _deleted(case, f"the run {run_id}", f"mlflow runs restore --run-id {run_id}")
-    else:
-        yield from _differing(
-            case, f"run {run_id}", ours(run.tags), run_tags, lambda name, value: tag_run(client, run_id, name, value)
-        )
-    if training is not None:
-        model_id = training.facts["candidate"]
-        candidate = read_candidate(client, model_id)
-        if candidate is None:
-            yield _deleted(case, f"the candidate {model_id}", "restore MLflow's database from a backup")
-        else:
-            yield from _differing(
-                case,
-                f"candidate {model_id}",
-                ours(candidate.tags),
-                candidate_tags,
-                lambda name, value: tag_candidate(client, model_id, name, value),
-            )
-    if case.live is not None and records:
-        model, version = case.model, case.version
-        marked = marks(allowed, case.live.tags)
-        yield from _differing(
-            case,
-            f"version {version}",
-            ours(case.live.tags),
-            lambda chain: {**version_tags(chain, run_id, version), **marked},
-            lambda name, value: tag_version(client, model, version, name, value),
-        )
-
-
-def _differing(
-    case: Case, where: str, live: Mapping[str, str], expected: Expected, put: Callable[[str, str | None], None]
-) -> Iterator[Deviation]:
-    fresh = sum(is_younger(anchor.at, LAG) for anchor in case.anchors)
-    wanted = expected(case.records)
-    # what the tags were before each of the latest records: their writers may be at work
-    lately = [expected(case.records[: len(case.records) - back]) for back in range(1, fresh + 1)]
-    for name, message in differing(wanted, live).items():
-        if any(then.get(name) == live.get(name) for then in lately):
-            continue
-        yield Deviation(
-            key=key(case.model, "tag", case.version, where.partition(" ")[0], name),
-            model=case.model,
-            version=case.version,
-            kind="tag",
-            message=f"{where}: the tag {name} {message}",
-            mend=f"assay audit {case.model} --restore sets it back; it proves nothing, and the dossier counts",
-            repair=Repair(
-                dossier=case.dossier,
-                apply=lambda name=name: put(name, expected(case.dossier.records()).get(name)),  # type: ignore[misc]
-                facts={"where": where, "tag": name, "was": live.get(name), "now": wanted.get(name)},
-            ),
-        )
-
-
 def _released(case: Case, today: date) -> bool:
     """Whether a version's retention is over, so that it may have been deleted."""
     registration = case.registration
@@ -234,7 +149,8 @@ def _released(case: Case, today: date) -> bool:
     return last is not None and last < today
 
 
-def _read_again(case: Case) -> Case:
+def read_again(case: Case) -> Case:
+    """The case as it is now: a writer may have been at work."""
     anchors = case.table.of(case.dossier.run_id)
     sealed, doubts = case.dossier.check()
     live = read_version(case.dossier.client, case.model, case.version)
@@ -271,17 +187,6 @@ def _elsewhere(case: Case, finding: Finding) -> Deviation:
         kind="version",
         message=str(finding),
         mend="nothing must load it by name: restore MLflow's database from a backup, or retrain",
-    )
-
-
-def _deleted(case: Case, what: str, mend: str) -> Deviation:
-    return Deviation(
-        key=key(case.model, "tag", case.version, what, "deleted"),
-        model=case.model,
-        version=case.version,
-        kind="tag",
-        message=f"{what} was deleted from MLflow",
-        mend=mend,
     )
 
 

@@ -1,36 +1,36 @@
 """An audit from its first look to its last incident."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assay.core import Problem, UserError, did_you_mean
 from assay.core.text import says_something
 from assay.evidence.audit.aliases import audit_aliases
-from assay.evidence.audit.deviation import Deviation, key
-from assay.evidence.audit.incidents import Seen, close, mark, raised
+from assay.evidence.audit.anchors import audit_anchors
+from assay.evidence.audit.deviation import key
+from assay.evidence.audit.incidents import Seen, mark
+from assay.evidence.audit.looks import UNREADABLE, Looks
+from assay.evidence.audit.rollouts import audit_rollout
+from assay.evidence.audit.tags import audit_tags
 from assay.evidence.audit.versions import (
     audit_files,
     audit_moves,
-    audit_tags,
     audit_versions,
     cut_key,
     pending,
     read_cases,
 )
 from assay.evidence.opening import model_lock, rollouts
+from assay.evidence.verify.case import Case
 from assay.registry.archive import Archive
 from assay.registry.live import LiveModel, read_model
 from assay.rollout.anchors import AnchorTable
 from assay.rollout.exclusive import exclusive
 from assay.rollout.incidents import Incident, Incidents
-from assay.rollout.shipping import ship
 
 if TYPE_CHECKING:
     from assay.rollout.rollouts import Rollouts
-
-EVERY_MODEL = "(all models)"
-"""Whom an incident of the anchors concerns."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,11 +104,12 @@ def audit(archive: Archive, model: str | None = None, *, deep: bool = False, res
     UnavailableError
         When a server does not answer: then what it holds was not compared.
     """
+    _ = archive.keyring  # without one no dossier can be read
     book = rollouts(archive.settings)
     incidents = Incidents(book.engine)
     models = _models(AnchorTable(book.engine), book, model)
-    seen, shipped, looked = _anchors(archive, book, incidents)
-    closed = close(incidents, looked, seen)
+    anchors, shipped = audit_anchors(archive, incidents)
+    seen, closed = anchors.seen, anchors.close()
     versions = files = 0
     for each in models:
         found = _audit_model(archive, book, incidents, each, deep=deep, restore=restore)
@@ -156,70 +157,70 @@ def close_incident(archive: Archive, incident_id: int, *, by: str, reason: str) 
 def _audit_model(
     archive: Archive, book: "Rollouts", incidents: Incidents, model: str, *, deep: bool, restore: str | None
 ) -> Audit:
-    live, cases, lost, gone = read_cases(archive, book, model)
-    marks = {number: [i.id for i in incidents.open(model) if i.version == number] for number in cases}
-    looked = [key(model, "dossier"), key(model, "version")]
-    found = audit_versions(model, live, cases, lost, gone, pending(live, AnchorTable(book.engine)))
-    cut = {each.key for each in found}
-    for number, case in sorted(cases.items()):
-        found += audit_moves(case)
-        if case.whole and not case.doubts and cut_key(case) not in cut:  # else the tags know more than the records
-            looked.append(key(model, "tag", number))
-            found += audit_tags(case, marks[number])
-    serving = _serving(book, model, live)
-    compared = [case for number, case in sorted(cases.items()) if (deep or number in serving) and case.training]
-    for case in compared:
-        looked.append(key(model, "file", case.version))
-        found += audit_files(case)
-    seen = [raised(incidents, each, restore) for each in found]
-    with exclusive(book.engine, model_lock(model)):
-        live = read_model(archive.client, model) or live
-        looked += [key(model, "alias"), key(model, "row")]
-        seen += [raised(incidents, each, restore) for each in audit_aliases(archive, book, model, live, cases)]
-    closed = close(incidents, looked, seen)
+    looks = Looks(incidents=incidents, model=model, restore=restore)
+    versions = files = 0
+    read = None
+    with looks.at("the dossiers"):
+        read = read_cases(archive, book, model)
+    if read is not None:
+        live, cases, lost, gone = read
+        with looks.at("the versions", key(model, "dossier"), key(model, "version")):
+            looks.found += audit_versions(model, live, cases, lost, gone, pending(live, AnchorTable(book.engine)))
+        _look_at_records(looks, incidents, cases)
+        versions, files = len(cases.keys() | live.versions.keys()), _look_at_files(looks, book, live, cases, deep=deep)
+        looks.tell()
+        with exclusive(book.engine, model_lock(model)):
+            with looks.at("the aliases", key(model, "alias")):
+                live = read_model(archive.client, model) or live
+                looks.found += audit_aliases(archive, book, model, live, cases)
+            looks.tell()
+    with looks.at("the rollout", key(model, "rollout")):
+        looks.found += audit_rollout(book, model)
+    looks.tell()
+    if not any(each.deviation.kind == UNREADABLE for each in looks.seen):
+        looks.looked += [key(model, "row"), key(model, UNREADABLE)]
+    closed = looks.close()
     mark(archive, incidents, model)
     return Audit(
-        models=(model,), versions=len(cases.keys() | live.versions.keys()), files_of=len(compared), seen=tuple(seen),
-        closed=tuple(closed), open=(), shipped=None,
+        models=(model,), versions=versions, files_of=files, seen=tuple(looks.seen), closed=tuple(closed), open=(),
+        shipped=None,
     )  # fmt: skip
 
 
+def _look_at_records(looks: Looks, incidents: Incidents, cases: Mapping[int, Case]) -> None:
+    """Hold moves and tags to the records of each version's dossier."""
+    broken = {each.key for each in looks.found}
+    for number, case in sorted(cases.items()):
+        with looks.at(f"the moves of version {number}", version=number):
+            looks.found += audit_moves(case)
+        if not case.whole or case.doubts or cut_key(case) in broken:  # the tags know more than the records
+            continue
+        with looks.at(f"the tags of version {number}", key(looks.model, "tag", number), version=number):
+            open_now = [each.id for each in incidents.open(looks.model) if each.version == number]
+            looks.found += audit_tags(case, open_now)
+
+
+def _look_at_files(looks: Looks, book: "Rollouts", live: LiveModel, cases: Mapping[int, Case], *, deep: bool) -> int:
+    """Compare the files of every version, or of those that matter now; how many those are."""
+    serving = set(cases)
+    with looks.at("what serves"):
+        serving = _serving(book, looks.model, live)
+    compared = [case for number, case in sorted(cases.items()) if (deep or number in serving) and case.training]
+    for case in compared:
+        own = key(looks.model, "file", case.version)
+        with looks.at(f"the files of version {case.version}", own, version=case.version):
+            looks.found += audit_files(case)
+    return len(compared)
+
+
 def _models(table: AnchorTable, book: "Rollouts", model: str | None) -> list[str]:
-    known = {each.model for each in table.all()} | {each.model for each in book.deployments()}
+    named = {each.model for each in table.all()} | set(book.models())
+    known = {each for each in named if isinstance(each, str)}  # SQLite takes bytes too: the look at the anchors tells
     if model is None:
         return sorted(known)
     if model not in known:
         raise UserError(model, [Problem(path=model, message="no such model", mend=did_you_mean(model, known))])
     return [model]
-
-
-def _anchors(archive: Archive, book: "Rollouts", incidents: Incidents) -> tuple[list[Seen], int | None, list[str]]:
-    """Check the table of anchors, and ship it where there is a place to ship it to."""
-    table, file = AnchorTable(book.engine), archive.settings.anchors_file
-    looked, found, shipped = [key("anchors", "table")], [], None
-    wrong = table.check()
-    mend = "trust no dossier before you know who changed what: restore the operations database from a backup"
-    if wrong:
-        found.append(_anchor_deviation("table", wrong, mend))
-    if file is not None:
-        looked.append(key("anchors", "shipped"))
-        try:
-            shipped = ship(table, file)
-        except UserError as error:
-            found.append(_anchor_deviation("shipped", [f"{file}: {each}" for each in error.problems], mend))
-    return [raised(incidents, each, None) for each in found], shipped, looked
-
-
-def _anchor_deviation(what: str, wrong: Sequence[str], mend: str) -> Deviation:
-    more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
-    return Deviation(
-        key=key("anchors", what),
-        model=EVERY_MODEL,
-        version=None,
-        kind="anchors",
-        message=f"{wrong[0]}{more}",
-        mend=mend,
-    )
 
 
 def _serving(book: "Rollouts", model: str, live: LiveModel) -> set[int]:

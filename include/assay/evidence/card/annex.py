@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from assay.core import Check
 from assay.evidence.card import words
+from assay.evidence.card.decision import thresholds
 from assay.evidence.card.facts import POLICY_FILE, CardFacts
 from assay.evidence.card.model_card import purpose, rival
 from assay.evidence.card.parts import Fact, Facts, Part, Section, Table
@@ -48,10 +49,10 @@ def _general(facts: CardFacts) -> list[Fact]:
 
 
 def _development(facts: CardFacts) -> list[Fact]:
-    data, threshold = facts.policy.data, words.number(facts.told("training", "threshold"))
+    data = facts.policy.data
     schedule = facts.policy.schedule
     changes = f"retrained by the schedule {schedule}; every new version passes the same gates" if schedule else None
-    output = f"the probability of {data.label} = {data.positive}; at {threshold} or above it decides for it"
+    output = f"the probability of {data.label} = {data.positive}; decided for from {thresholds(facts)} on"
     key = facts.told("training", "key")
     return [
         Fact(

@@ -4,11 +4,12 @@ import re
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup, escape
 
-from assay.evidence.card import forest, markdown, words
+from assay.evidence.card import markdown
 from assay.evidence.card.parts import Card, Item
+from assay.evidence.pictures.rendering import STYLE, environment
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -20,27 +21,16 @@ def to_html(card: Card) -> str:
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals |= {
-        "style": Markup((_TEMPLATES / "card.css").read_text("utf-8")),  # noqa: S704 (our own file)
+    made = environment(_TEMPLATES)
+    made.globals |= {
+        "style": Markup(STYLE + (_TEMPLATES / "card.css").read_text("utf-8")),  # noqa: S704 (our own files)
         "kind": _kind,
-        "forest": forest,
-        "words": words,
         "blanks": markdown.blanks,
         "unstated": markdown.unstated,
-        "used_columns": markdown.used_columns,
-        "line_cells": markdown.line_cells,
-        "number_columns": markdown.NUMBER_COLUMNS,
         "written": written,
         "anchor": anchor,
     }
-    return environment
+    return made
 
 
 def anchor(title: str) -> str:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from assay.evidence.card import words
-from assay.evidence.card.parts import Card, Fact, Facts, Figure, Item, Line, Note, Part, Quote, Section, Table
+from assay.evidence.card.parts import Card, Fact, Facts, Item, Note, Part, Quote, Section, Table
+from assay.evidence.pictures.figure import NUMBERS, Figure, cells, used_columns
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+|<>!~$&])")
 
@@ -89,35 +89,10 @@ def _facts(facts: Sequence[Fact], owner: str) -> list[str]:
 def _figure(figure: Figure) -> Iterator[str]:
     yield from (f"**{escaped(_sentence(figure.caption))}**", "")
     header = used_columns(figure)
-    rows = [[escaped(text) for name, text in line_cells(line).items() if name in header] for line in figure.lines]
-    yield from _grid(header, rows, numbers=NUMBER_COLUMNS)
+    rows = [[escaped(text) for name, text in cells(line).items() if name in header] for line in figure.lines]
+    yield from _grid(header, rows, numbers=NUMBERS)
     if figure.level:
         yield from ("", escaped(figure.level))
-
-
-LINE_COLUMNS = ("Measured", "Estimate", "Interval", "Limit", "n", "Outcome", "Reason", "Record")
-NUMBER_COLUMNS = ("Estimate", "Interval", "Limit", "n")
-
-
-def line_cells(line: Line) -> dict[str, str]:
-    """One number of a figure in the columns of a table."""
-    estimate, interval = words.measured(line.estimate, line.interval)
-    return {
-        "Measured": line.name + (f" ({line.detail})" if line.detail else ""),
-        "Estimate": estimate,
-        "Interval": interval,
-        "Limit": words.limit(line.limit),
-        "n": words.count(line.n),
-        "Outcome": line.outcome or "",
-        "Reason": line.reason,
-        "Record": line.source,
-    }
-
-
-def used_columns(figure: Figure) -> list[str]:
-    """The columns of a figure's table: those of a judgement only where something was judged."""
-    judged = any(line.outcome is not None for line in figure.lines)
-    return [name for name in LINE_COLUMNS if judged or name not in ("Limit", "Outcome", "Reason")]
 
 
 def _table(table: Table) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from assay.core import Limit
 from assay.evidence.card import words
+from assay.evidence.card.decision import decides_by, mitigation, thresholds
 from assay.evidence.card.facts import POLICY_FILE, CardFacts
 from assay.evidence.card.parts import Fact, Facts, Part, Section
 from assay.evidence.card.quantities import gate_items, importance_items, unclean
@@ -28,60 +29,52 @@ def model_card(facts: CardFacts) -> Part:
     return Part(title="Model card", sections=sections, lead="After Mitchell et al. (2019), section by section.")
 
 
+def _asked(title: str, reference: str, *facts: Fact) -> Section:
+    return Section(title=title, reference=reference, items=[Facts(facts=facts)])
+
+
 def _details(facts: CardFacts) -> Section:
     data, training = facts.policy.data, facts.from_event("training")
     versus = rival(facts)
     relation = f"compared with version {versus} on the same rows" if versus else None
     at = facts.event("training")
-    return Section(
-        title="Model details",
-        reference="4.1",
-        items=[
-            Facts(
-                facts=[
-                    Fact(name="Developed by", value=facts.policy.owner, source=f"{POLICY_FILE}: owner"),
-                    Fact(name="Date", value=None if at is None else words.when(at.at), source=training),
-                    Fact(name="Version", value=str(facts.version), source=facts.from_event("registration")),
-                    Fact(
-                        name="Relation to earlier versions",
-                        value=relation,
-                        source=facts.source(facts.verdicts.get("performance")),
-                    ),
-                    Fact(
-                        name="Type",
-                        value=f"a probability of {data.label} = {data.positive}, from an ONNX file",
-                        source=training,
-                    ),
-                    Fact(name="Algorithm", value=_algorithm(facts), source=facts.from_event("request")),
-                    Fact(
-                        name="Parameters",
-                        value=words.pairs({**_parameters(facts), "seed": facts.told("training", "seed")}),
-                        source=training,
-                    ),
-                    Fact(name="Features", value=words.listed(data.features), source=f"{POLICY_FILE}: data.features"),
-                    Fact(name="Paper or other resource", value=None),
-                    Fact(name="How to cite", value=None),
-                    Fact(name="License", value=None),
-                    Fact(name="Where to send questions", value=None),
-                ]
-            )
-        ],
+    return _asked(
+        "Model details",
+        "4.1",
+        Fact(name="Developed by", value=facts.policy.owner, source=f"{POLICY_FILE}: owner"),
+        Fact(name="Date", value=None if at is None else words.when(at.at), source=training),
+        Fact(name="Version", value=str(facts.version), source=facts.from_event("registration")),
+        Fact(
+            name="Relation to earlier versions",
+            value=relation,
+            source=facts.source(facts.verdicts.get("performance")),
+        ),
+        Fact(
+            name="Type",
+            value=f"a probability of {data.label} = {data.positive}, from an ONNX file",
+            source=training,
+        ),
+        Fact(name="Algorithm", value=_algorithm(facts), source=facts.from_event("request")),
+        Fact(
+            name="Parameters",
+            value=words.pairs({**_parameters(facts), "seed": facts.told("training", "seed")}),
+            source=training,
+        ),
+        Fact(name="Features", value=words.listed(data.features), source=f"{POLICY_FILE}: data.features"),
+        Fact(name="Paper or other resource", value=None),
+        Fact(name="How to cite", value=None),
+        Fact(name="License", value=None),
+        Fact(name="Where to send questions", value=None),
     )
 
 
 def _use(facts: CardFacts) -> Section:
-    return Section(
-        title="Intended use",
-        reference="4.2",
-        items=[
-            Facts(
-                facts=[
-                    purpose(facts, "Primary uses"),
-                    Fact(name="Primary users", value=None),
-                    Fact(name="Out of scope", value=None),
-                ]
-            )
-        ],
+    return _asked(
+        "Intended use",
+        "4.2",
+        purpose(facts, "Primary uses"),
+        Fact(name="Primary users", value=None),
+        Fact(name="Out of scope", value=None),
     )
 
 
@@ -93,28 +86,22 @@ def purpose(facts: CardFacts, name: str) -> Fact:
 def _factors(facts: CardFacts) -> Section:
     fairness = facts.policy.gates.fairness
     groups = words.listed(words.attribute("*".join(columns)) for columns in fairness.attributes)
-    return Section(
-        title="Factors",
-        reference="4.3",
-        items=[
-            Facts(
-                facts=[
-                    Fact(
-                        name="Relevant groups",
-                        value=words.listed(facts.policy.data.sensitive),
-                        source=f"{POLICY_FILE}: data.sensitive",
-                    ),
-                    Fact(name="Groups compared", value=groups, source=f"{POLICY_FILE}: gates.fairness.groups"),
-                    Fact(
-                        name="Smallest group judged",
-                        value=f"{fairness.min_group_size:,} rows",
-                        source=f"{POLICY_FILE}: gates.fairness.min_group_size",
-                    ),
-                    Fact(name="Instruments that made the data", value=None),
-                    Fact(name="Environment in which it is used", value=None),
-                ]
-            )
-        ],
+    return _asked(
+        "Factors",
+        "4.3",
+        Fact(
+            name="Relevant groups",
+            value=words.listed(facts.policy.data.sensitive),
+            source=f"{POLICY_FILE}: data.sensitive",
+        ),
+        Fact(name="Groups compared", value=groups, source=f"{POLICY_FILE}: gates.fairness.groups"),
+        Fact(
+            name="Smallest group judged",
+            value=f"{fairness.min_group_size:,} rows",
+            source=f"{POLICY_FILE}: gates.fairness.min_group_size",
+        ),
+        Fact(name="Instruments that made the data", value=None),
+        Fact(name="Environment in which it is used", value=None),
     )
 
 
@@ -129,77 +116,59 @@ def _metrics(facts: CardFacts) -> Section:
         for each in gates.robustness.checks
     )
     spread = (
-        f"bootstrap over the held-out rows, {gates.performance.draws:,} draws for performance and "
-        f"{gates.robustness.draws:,} for robustness; score intervals for rates; joint over the checks of a gate"
+        "standard errors in closed form from each held-out row's influence (DeLong's for AUC); score intervals for "
+        "rates; joint over the checks of a gate"
     )
-    return Section(
-        title="Metrics",
-        reference="4.4",
-        items=[
-            Facts(
-                facts=[
-                    Fact(name="Performance, with limits", value=performance, source=f"{source}.performance"),
-                    Fact(name="Differences between groups, with limits", value=fairness, source=f"{source}.fairness"),
-                    Fact(name="Loss under damage, with limits", value=robustness, source=f"{source}.robustness"),
-                    Fact(
-                        name="Decision threshold",
-                        value=words.number(facts.told("training", "threshold")),
-                        source=facts.from_event("training"),
-                    ),
-                    Fact(name="How uncertainty was measured", value=spread, source=source),
-                    Fact(name="Why these metrics", value=None),
-                ]
-            )
-        ],
+    return _asked(
+        "Metrics",
+        "4.4",
+        Fact(name="Performance, with limits", value=performance, source=f"{source}.performance"),
+        Fact(name="Differences between groups, with limits", value=fairness, source=f"{source}.fairness"),
+        Fact(name="Loss under damage, with limits", value=robustness, source=f"{source}.robustness"),
+        Fact(
+            name="Decision threshold",
+            value=thresholds(facts),
+            source=facts.from_event("training"),
+        ),
+        Fact(name="How uncertainty was measured", value=spread, source=source),
+        Fact(name="Why these metrics", value=None),
     )
 
 
 def _evaluation_data(facts: CardFacts) -> Section:
     rows = facts.told("training", "holdout_rows")
     share = words.percent(facts.policy.data.holdout)
-    return Section(
-        title="Evaluation data",
-        reference="4.5",
-        items=[
-            Facts(
-                facts=[
-                    snapshot(facts),
-                    Fact(
-                        name="Rows",
-                        value=None if rows is None else f"{rows:,}, which training has not seen",
-                        source=facts.from_event("training"),
-                    ),
-                    Fact(
-                        name="How they were chosen",
-                        value=f"about {share} of all rows, by a hash of {facts.policy.data.key}",
-                        source=f"{POLICY_FILE}: data.holdout",
-                    ),
-                    Fact(name="Why these data", value=None),
-                    preprocessing(facts),
-                ]
-            )
-        ],
+    return _asked(
+        "Evaluation data",
+        "4.5",
+        snapshot(facts),
+        Fact(
+            name="Rows",
+            value=None if rows is None else f"{rows:,}, which training has not seen",
+            source=facts.from_event("training"),
+        ),
+        Fact(
+            name="How they were chosen",
+            value=f"about {share} of all rows, by a hash of {facts.policy.data.key}",
+            source=f"{POLICY_FILE}: data.holdout",
+        ),
+        Fact(name="Why these data", value=None),
+        preprocessing(facts),
     )
 
 
 def _training_data(facts: CardFacts) -> Section:
     rows = facts.told("training", "training_rows")
-    return Section(
-        title="Training data",
-        reference="4.6",
-        items=[
-            Facts(
-                facts=[
-                    snapshot(facts),
-                    Fact(
-                        name="Rows",
-                        value=None if rows is None else f"{rows:,}",
-                        source=facts.from_event("training"),
-                    ),
-                    preprocessing(facts),
-                ]
-            )
-        ],
+    return _asked(
+        "Training data",
+        "4.6",
+        snapshot(facts),
+        Fact(
+            name="Rows",
+            value=None if rows is None else f"{rows:,}",
+            source=facts.from_event("training"),
+        ),
+        preprocessing(facts),
     )
 
 
@@ -240,24 +209,36 @@ def _analyses(facts: CardFacts) -> list[Section]:
 
 def _ethics(facts: CardFacts) -> Section:
     data = facts.policy.data
-    read = [column for column in data.sensitive if column in data.features]
+    read = [column for column in data.sensitive if column in {*data.features, *decides_by(facts)}]
     told = f"the model reads {', '.join(read)}" if read else f"the model reads none of {', '.join(data.sensitive)}"
-    return Section(
-        title="Ethical considerations",
-        reference="4.8",
-        items=[
-            Facts(
-                facts=[
-                    Fact(name="Sensitive data", value=told, source=f"{POLICY_FILE}: data"),
-                    Fact(name="Risk tier", value=facts.policy.risk_tier, source=f"{POLICY_FILE}: risk_tier"),
-                    Fact(name="Decisions about human life", value=None),
-                    Fact(name="Mitigations", value=None),
-                    Fact(name="Risks and harms", value=None),
-                    Fact(name="Uses that are fraught", value=None),
-                ]
-            )
-        ],
+    return _asked(
+        "Ethical considerations",
+        "4.8",
+        Fact(name="Sensitive data", value=told, source=f"{POLICY_FILE}: data"),
+        Fact(name="Risk tier", value=facts.policy.risk_tier, source=f"{POLICY_FILE}: risk_tier"),
+        Fact(name="Decisions about human life", value=None),
+        _mitigation(facts),
+        Fact(name="Risks and harms", value=None),
+        Fact(name="Uses that are fraught", value=None),
     )
+
+
+def _mitigation(facts: CardFacts) -> Fact:
+    """What made this model of one that the fairness gate had refused."""
+    made = mitigation(facts)
+    if made is None:
+        return Fact(name="Mitigations", value=None)
+    told = made.facts
+    on = f" on {words.listed(told['attributes'])}" if told.get("attributes") else ""
+    note = (
+        f"; it decides by them, and the policy says why that is lawful: {told['legal_note']}"
+        if told.get("legal_note")
+        else ""
+    )
+    value = (
+        f"{words.plain(told['method'])}{on}, of the model {words.short(told['from'])}, which failed the fairness gate"
+    )
+    return Fact(name="Mitigations", value=value + note, source=facts.source(made))
 
 
 def _caveats(facts: CardFacts) -> Section:

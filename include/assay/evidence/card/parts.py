@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from assay.core import Limit, Outcome
+from assay.evidence.pictures.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,61 +30,6 @@ class Facts:
     """Answers to several questions."""
 
     facts: Sequence[Fact]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
-    """One number of a figure.
-
-    Attributes
-    ----------
-    name
-        What was measured.
-    estimate, interval
-        None where nothing was measured, or nothing tells how sure it is.
-    limit, outcome
-        What it was held against and what that came to; None where nothing was judged.
-    n
-        Rows behind it.
-    reason
-        Why it came to that, in words; may be empty.
-    detail
-        Which groups or models it compares; may be empty.
-    source
-        The record that it comes from.
-    """
-
-    name: str
-    estimate: float | None
-    interval: tuple[float, float] | None
-    n: int | None
-    source: str
-    limit: Limit | None = None
-    outcome: Outcome | None = None
-    reason: str = ""
-    detail: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Figure:
-    """Numbers of one kind, which one scale can hold; drawn, with a table behind.
-
-    Attributes
-    ----------
-    caption
-        What it shows.
-    lines
-        Its numbers, in the order in which they are drawn.
-    level
-        In words, at which confidence the intervals hold.
-    anchor
-        The value that means no effect; None where there is none.
-    """
-
-    caption: str
-    lines: Sequence[Line]
-    level: str
-    anchor: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

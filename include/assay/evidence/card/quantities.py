@@ -6,16 +6,10 @@ from itertools import groupby
 from assay.core import Check, GroupMetrics, Measured, Outcome, Verdict
 from assay.evidence.card import words
 from assay.evidence.card.facts import CardFacts
-from assay.evidence.card.parts import Figure, Item, Line, Note, Table
+from assay.evidence.card.parts import Item, Note, Table
 from assay.evidence.explain.results import AUC_DROP, BRIER_RISE, MEAN_SHAPLEY, Ranking
-
-_ANCHORS = {"difference": 0.0, "ratio": 1.0}
-_COMPARED = {
-    ("performance", "difference"): ": how much worse than the champion",
-    ("fairness", "difference"): ": largest difference between groups",
-    ("fairness", "ratio"): ": smallest ratio between groups",
-    ("robustness", "difference"): ": how much worse under damage",
-}
+from assay.evidence.pictures.checks import check_figures, check_title, group_levels, sides
+from assay.evidence.pictures.figure import Figure, Line
 
 MEASURES = {
     AUC_DROP: ("AUC lost when the feature is permuted", 0.0),
@@ -39,7 +33,7 @@ def gate_items(facts: CardFacts, gate: str, *, together: bool | None = None) -> 
         return [Note(text=f"The dossier holds no verdict of the {words.plain(gate)} gate on this model.")]
     checks = [check for check in verdict.checks if together in (None, _is_together(check.attribute))]
     groups = [group for group in verdict.groups if together in (None, len(group.group) > 1)]
-    items: list[Item] = [*_figures(checks, verdict, facts.source(verdict)), *_group_tables(groups, verdict, facts)]
+    items: list[Item] = [*check_figures(checks, verdict, facts.source(verdict)), *_group_tables(groups, verdict, facts)]
     return items or [Note(text="The policy asks for none.")]
 
 
@@ -110,50 +104,19 @@ def importance_items(facts: CardFacts) -> list[Item]:
     return [*items, Note(text=method)]
 
 
-def _figures(checks: Sequence[Check], verdict: Verdict, source: str) -> Iterator[Figure]:
-    kinds: dict[tuple[str, str], list[Check]] = {}
-    for check in checks:
-        kinds.setdefault((check.metric or check.name, check.compare or ""), []).append(check)
-    for (metric, compare), members in kinds.items():
-        levels = sorted({check.confidence for check in members if check.confidence is not None})
-        told = ", ".join(map(words.percent, levels))
-        yield Figure(
-            caption=words.metric(metric) + _COMPARED.get((verdict.gate, compare), ""),
-            lines=[_line(check, source) for check in members],
-            level=f"The intervals of the {verdict.gate} gate hold together with {told} confidence." if told else "",
-            anchor=_ANCHORS.get(compare),
-        )
-
-
-def _line(check: Check, source: str) -> Line:
-    return Line(
-        name=_name(check),
-        detail=_sides(check),
-        estimate=check.estimate,
-        interval=check.interval,
-        n=check.support,
-        source=source,
-        limit=check.limit,
-        outcome=check.outcome,
-        reason=check.reason,
-    )
-
-
 def _group_tables(groups: Sequence[GroupMetrics], verdict: Verdict, facts: CardFacts) -> Iterator[Table]:
-    levels = sorted({check.confidence for check in verdict.checks if check.confidence is not None})
-    told = ", ".join(map(words.percent, levels))
     for columns, members in groupby(groups, lambda each: tuple(each.group)):
         rows = list(members)
         metrics = list(dict.fromkeys(name for row in rows for name in row.metrics))
         yield Table(
-            caption=f"Every rate by {words.attribute('*'.join(columns))}",
+            caption=f"Every metric by {words.attribute('*'.join(columns))}",
             header=[*columns, "n", *map(words.metric, metrics)],
             rows=[
                 [*row.group.values(), words.count(row.n), *(_measured(row.metrics.get(name)) for name in metrics)]
                 for row in rows
             ],
             numbers=["n", *map(words.metric, metrics)],
-            note=f"Each interval by itself at {told} confidence; n of a rate is the rows that it is a share of. "
+            note=f"{group_levels(verdict)} n of a rate is the rows that it is a share of. "
             f"From {facts.source(verdict)}.",
         )
 
@@ -205,17 +168,9 @@ def _cell(value: Measured | None) -> str:
     return shown if value.interval is None else f"{shown}\n[{interval}]"
 
 
-def _name(check: Check) -> str:
-    return words.plain(check.name) + (f" by {words.attribute(check.attribute)}" if check.attribute else "")
-
-
-def _sides(check: Check) -> str:
-    return " against ".join(words.group(group) for group in check.groups or ())
-
-
 def _named(check: Check) -> str:
-    sides = _sides(check)
-    return _name(check) + (f" ({sides})" if sides else "")
+    compared = sides(check)
+    return check_title(check) + (f" ({compared})" if compared else "")
 
 
 def _is_together(columns: str | None) -> bool:

@@ -86,14 +86,15 @@ def plain(name: str) -> str:
 
 
 def metric(name: str) -> str:
-    """A metric's name in full.
+    """A metric's name in full; in brackets stands the class that it holds against the rest.
 
     Examples
     --------
-    >>> metric("tpr"), metric("mean_score")
-    ('true positive rate', 'mean score')
+    >>> metric("tpr"), metric("mean_score"), metric("fpr[high_risk]")
+    ('true positive rate', 'mean score', 'false positive rate for high_risk')
     """
-    return _METRICS.get(name, plain(name))
+    kind, bracket, of = name.partition("[")
+    return _METRICS.get(kind, plain(kind)) + (f" for {of.removesuffix(']')}" if bracket else "")
 
 
 _METRICS = {
@@ -108,6 +109,9 @@ _METRICS = {
     "npv": "negative predictive value",
     "fdr": "false discovery rate",
     "for": "false omission rate",
+    "mae": "mean absolute error",
+    "rmse": "root mean squared error",
+    "excess": "excess of the loss over that of the other rows",
 }
 
 

@@ -1,7 +1,7 @@
 """The smallest changes of a row that would turn the model's decision."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.core import MISSING
-from assay.evidence.explain.shapley import Columns, Score
+from assay.evidence.explain.shapley import Columns, Floats, Score
 
+Decide = Callable[[Columns, Floats], NDArray[np.bool_]]
 Cell = float | str | None
 
 MOST = 5
@@ -50,7 +51,7 @@ class Counterfactual:
 
 
 def counterfactuals(
-    *, score: Score, row: Columns, threshold: float, observed: Columns, mutable: Sequence[str]
+    *, score: Score, decide: Decide, row: Columns, observed: Columns, mutable: Sequence[str]
 ) -> list[Counterfactual]:
     """Search for up to `MOST` counterfactuals, fewest changes first, then nearest.
 
@@ -62,10 +63,10 @@ def counterfactuals(
     ----------
     score
         Columns to probabilities of the positive class.
+    decide
+        The same columns and their scores to decisions, True for the positive class.
     row
         Feature name to an array of shape (1, 1).
-    threshold
-        A score at or above it decides for the positive class.
     observed
         Feature name to an array of shape (n, 1): where values and ranges are taken from.
     mutable
@@ -75,7 +76,7 @@ def counterfactuals(
     -----
     For one and two columns the search is complete over the values tried, unless these are more than
     some four hundred in all; from three columns on, only the partial changes that moved the score
-    furthest towards the threshold are taken further. Values are those that occur in `observed`: of a
+    furthest towards the other decision are taken further. Values are those that occur in `observed`: of a
     text the most frequent, of a number with many values its quantiles. No missing value is proposed.
 
     References
@@ -88,12 +89,13 @@ def counterfactuals(
     --------
     >>> row, observed = {"x": np.array([[0.0]])}, {"x": np.array([[0.0], [1.0], [2.0]])}
     >>> found = counterfactuals(
-    ...     score=lambda columns: columns["x"][:, 0] / 2, row=row, threshold=0.5, observed=observed, mutable=["x"]
+    ...     score=lambda columns: columns["x"][:, 0] / 2, decide=lambda columns, score: score >= 0.5,
+    ...     row=row, observed=observed, mutable=["x"],
     ... )
     >>> [(each.changes[0].becomes, each.score, each.distance) for each in found]
     [(1.0, 0.5, 0.5)]
     """
-    search = _Search(score, row, threshold, observed, mutable)
+    search = _Search(score, decide, row, observed, mutable)
     found: list[Counterfactual] = []
     partial = [_Partial((), ())]
     for _ in mutable:
@@ -134,13 +136,13 @@ class _Partial:
 
 
 class _Search:
-    def __init__(self, score: Score, row: Columns, threshold: float, observed: Columns, mutable: Sequence[str]) -> None:
-        self.score, self.row, self.threshold = score, row, threshold
+    def __init__(self, score: Score, decide: Decide, row: Columns, observed: Columns, mutable: Sequence[str]) -> None:
+        self.score, self.decide, self.row = score, decide, row
         self.mutable = [name for name in row if name in mutable]
         self.values = [tried_values(observed[name], row[name][0, 0]) for name in self.mutable]
         self.kept = max(1, _SCORED // max(1, sum(map(len, self.values))))
         self.spans = {name: _span(observed[name]) for name in self.mutable}
-        self.positive = bool(score(row)[0] >= threshold)
+        self.positive = bool(decide(row, score(row))[0])
 
     def extend(
         self, partial: Sequence[_Partial], taken: Sequence[set[str]]
@@ -149,8 +151,9 @@ class _Search:
         longer = [each for each in self._longer(partial) if not self._covers(each, taken)]
         if not longer:
             return [], []
-        scores = self.score(self._rows(longer))
-        turned = (scores >= self.threshold) != self.positive
+        rows = self._rows(longer)
+        scores = self.score(rows)
+        turned = self.decide(rows, scores) != self.positive
         best: dict[tuple[int, ...], Counterfactual] = {}
         for place in np.flatnonzero(turned):
             found = self._counterfactual(longer[place], float(scores[place]))

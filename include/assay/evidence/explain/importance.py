@@ -30,7 +30,7 @@ def explain(case: "Case", effort: Effort | None = None) -> Explanation:
     from assay.data.features import encode, model_inputs
 
     rows, label = case.holdout()
-    kinds = case.candidate.inputs
+    kinds = case.candidate.features
     effort = effort or Effort.of(len(kinds))
     rankings = rank_features(
         score=case.candidate.score,
@@ -60,7 +60,7 @@ def background_of(case: "Case", effort: Effort) -> Columns:
 
     seen = np.flatnonzero(case.trained_on)
     chosen = _sample(np.random.default_rng([case.seed, 1]), seen, effort.background)
-    return model_inputs(case.rows.take(chosen), case.candidate.inputs)
+    return model_inputs(case.rows.take(chosen), case.candidate.features)
 
 
 def rank_features(

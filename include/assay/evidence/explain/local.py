@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from assay.evidence.explain.counterfactual import Cell, Counterfactual, cell, counterfactuals
-from assay.evidence.explain.shapley import Columns, shapley
+from assay.evidence.explain.shapley import Columns, Floats, shapley
 
 if TYPE_CHECKING:
     from assay.evidence.judging import Case
@@ -44,7 +47,7 @@ class LocalExplanation:
     model, snapshot
         SHA-256 of the explained bytes, and the id of the data.
     score, threshold, decision
-        The model's score, at or above what it decides for the positive class, and the class.
+        The model's score, at or above what it decides for the positive class in this row, and the class.
     base
         Mean score of the background rows; with every contribution added it is the score.
     background
@@ -93,7 +96,7 @@ def explain_row(case: "Case", row: Columns) -> LocalExplanation:
     from assay.evidence.explain.results import Effort
 
     model = case.candidate
-    observed = model_inputs(case.rows, model.inputs)
+    observed = model_inputs(case.rows, model.features)
     background = background_of(case, Effort(background=BACKGROUND))
     return explain_inputs(
         model=model,
@@ -124,7 +127,8 @@ def explain_inputs(
         The served bytes.
     row, background, observed
         Feature name to an array of shape (1, 1), (b, 1) and (n, 1): the row, the rows that stand for
-        the average one, and those that values are taken from.
+        the average one, and those that values are taken from. The row has all of the model's inputs,
+        the others its features.
     mutable
         Features that a counterfactual may change.
     snapshot
@@ -132,12 +136,21 @@ def explain_inputs(
     seed
         Makes the sampled orders repeatable.
     """
-    row = {name: row[name] for name in model.inputs}
-    background = {name: background[name] for name in model.inputs}
+    threshold, decided = float(model.thresholds(row)[0]), bool(model.decide(row, model.score(row))[0])
+    deciding = {name: row[name] for name in model.inputs if name not in model.features}
+    row = {name: row[name] for name in model.features}
+    background = {name: background[name] for name in model.features}
     size = len(next(iter(background.values())))
     found = shapley(score=model.score, rows=row, background=background, pairs=size, seed=seed)
     score = float(model.score(row)[0])
-    others = counterfactuals(score=model.score, row=row, threshold=model.threshold, observed=observed, mutable=mutable)
+
+    def decide(columns: Columns, scores: Floats) -> NDArray[np.bool_]:
+        """The row's attributes stay as they are while its features change."""
+        return model.decide(
+            {**columns, **{name: np.repeat(c, len(scores), axis=0) for name, c in deciding.items()}}, scores
+        )
+
+    others = counterfactuals(score=model.score, decide=decide, row=row, observed=observed, mutable=mutable)
     contributions = [
         Contribution(feature=name, value=cell(row[name][0, 0]), amount=float(amount), error=float(error))
         for name, amount, error in zip(row, found.values[0], found.errors[0], strict=True)
@@ -146,8 +159,8 @@ def explain_inputs(
         model=model.digest,
         snapshot=snapshot,
         score=score,
-        threshold=model.threshold,
-        decision=model.classes[score >= model.threshold],
+        threshold=threshold,
+        decision=model.classes[decided],
         base=float(found.base[0]),
         background=size,
         contributions=tuple(sorted(contributions, key=lambda each: -abs(each.amount))),

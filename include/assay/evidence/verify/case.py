@@ -84,6 +84,15 @@ class Case:
             made = [each for each in made if each.facts["candidate"] == registered.facts["candidate"]]
         return made[-1] if made else None
 
+    @property
+    def trainings(self) -> list[Event]:
+        """The record of the candidate that became the version, after that of the one it was mitigated from."""
+        made = self.training
+        if made is None:
+            return []
+        before = [each for each in self.events("training") if each.facts["sha256"] == made.facts.get("mitigates")]
+        return [*before[-1:], made]
+
     def file(self, name: str) -> str:
         """Where a file of the run is, below the artifact root."""
         return f"{self.dossier.location}/{name}"

@@ -185,6 +185,12 @@ def _groundless(case: Case, record: Record, before: Mapping[str, Record]) -> Ite
             known = isinstance(before.get(facts["verdict"]), Verdict)
             yield "" if known else f"waives a verdict that was not given before: {facts['verdict']}"
             yield _unsigned(case, record)
+        case "training":
+            yield _unknown_model(before, facts.get("mitigates"))
+        case "mitigation":
+            yield from (_unknown_model(before, facts[name]) for name in ("from", "to"))
+            known = isinstance(before.get(facts["verdict"]), Verdict)
+            yield "" if known else f"answers to a verdict that was not given before: {facts['verdict']}"
         case "registration":
             yield from _registered_otherwise(record, list(before.values()))
             waivers = {
@@ -192,6 +198,11 @@ def _groundless(case: Case, record: Record, before: Mapping[str, Record]) -> Ite
             }
             for each in facts.get("waivers", ()):
                 yield "" if each in waivers else f"names the waiver {each}, which was not recorded before"
+
+
+def _unknown_model(before: Mapping[str, Record], digest: str | None) -> str:
+    made = {each.facts["sha256"] for each in before.values() if isinstance(each, Event) and each.event == "training"}
+    return "" if digest is None or digest in made else f"names the model {digest}, which was not trained before"
 
 
 def _about_something_else(case: Case, verdict: Verdict) -> Iterator[str]:
@@ -208,8 +219,11 @@ def _about_something_else(case: Case, verdict: Verdict) -> Iterator[str]:
 
 def _registered_otherwise(record: Event, before: list[Record]) -> Iterator[str]:
     """Where a registration says otherwise than the records that it follows from."""
+    trained = [each.facts for each in before if isinstance(each, Event) and each.event == "training"]
+    for name in ("candidate", "sha256"):  # not always the last one: a mitigation may have come to nothing
+        known = [each[name] for each in trained]
+        yield "" if record.facts[name] in known else f"says {name} {record.facts[name]!r}, the training {known}"
     told = {
-        "training": ("candidate", "sha256"),
         "request": ("policy_sha256", "code_version"),
         "snapshot": ("snapshot",),
     }

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Mapping
+from typing import Any
 
 from assay.core import sha256_bytes
 from assay.evidence.archive_files import archived_code, with_training
@@ -39,11 +40,21 @@ def differing_files(folder: str, expected: Mapping[str, str], files: Mapping[str
 
 
 def check_candidate(case: Case) -> Check:
-    """Whether the model's files are those that training recorded, and a trusted key signed them."""
-    training = case.training
-    if training is None:
+    """Whether the model's files are those that training recorded, and a trusted key signed them.
+
+    Of a mitigated model those of the model before it too: the audit compared the two.
+    """
+    made = case.trainings
+    if not made:
         return uncheckable("candidate", "training")
-    facts = training.facts
+    found = [each for training in made for each in _of_candidate(case, training.facts)]
+    files = sum(len(training.facts["files"]) for training in made)
+    return checked(
+        "candidate", f"{counted(files, 'file')} of {counted(len(made), 'model')}, and their signatures", found
+    )
+
+
+def _of_candidate(case: Case, facts: Mapping[str, Any]) -> list[Finding]:
     folder = facts["path"].rpartition("/")[0]
     files = fetch_folder(case.settings, folder)
     found = differing_files(folder, facts["files"], files)
@@ -57,7 +68,7 @@ def check_candidate(case: Case) -> Check:
         else:
             wrong = f"was signed by the key {key}, recorded {facts['key']}"
             found += [Finding(path=folder, message=wrong)] if key != facts["key"] else []
-    return checked("candidate", f"{counted(len(facts['files']), 'file')} of the model, and its signature", found)
+    return found
 
 
 def check_inputs(case: Case) -> tuple[Check, Check]:

@@ -15,6 +15,8 @@ MEANING = {
     "whoever wrote them had the key, and not the pipeline.",
     "moves": "The traffic was moved otherwise than the dossier says: see assay history, and who can write to the "
     "operations database.",
+    "attempts": "The count of attempts on the snapshot was changed by hand, or set back: later verdicts may be judged "
+    "less strictly than their budget allows.",
     "version": "The version in MLflow is not the one that was registered. Do not serve it.",
     "tags": "Tags are only an index, and prove nothing: the dossier counts. assay audit --restore sets them back.",
     "parameters": "MLflow shows other numbers than were recorded. Parameters and metrics are only shown: "

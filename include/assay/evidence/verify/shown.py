@@ -75,28 +75,35 @@ def check_tags(case: Case) -> Check:
 
 def check_parameters(case: Case) -> Check:
     """Whether run and candidate show the parameters and metrics that training recorded."""
-    training = case.training
-    if training is None:
+    made = case.trainings
+    if not made:
         return uncheckable("parameters", "training")
-    facts = training.facts
-    chosen = {**facts["parameters"], "seed": facts["seed"], "threshold": facts["threshold"]}
-    rows = {name: facts[name] for name in ("training_rows", "holdout_rows")}
-    measured = {"onnx_parity": facts["parity"], **rows}
     run = read_run(case.dossier.client, case.dossier.run_id)
-    candidate = read_candidate(case.dossier.client, facts["candidate"])
     shown: list[tuple[str, Mapping[str, Any], Mapping[str, Any]]] = []
-    if run is not None:
+    if run is not None:  # it shows the candidate as trained
+        chosen, rows = _chosen(made[0].facts), _rows(made[0].facts)
         shown.append((f"run {case.dossier.run_id}: parameter", chosen, run.parameters))
-        numbers = {name: float(value) for name, value in measured.items()}
+        numbers = {name: float(value) for name, value in {"onnx_parity": made[0].facts["parity"], **rows}.items()}
         shown.append((f"run {case.dossier.run_id}: metric", numbers, run.metrics))
-    if candidate is not None:
-        shown.append((f"candidate {facts['candidate']}: parameter", chosen | rows, candidate.parameters))
+    for facts in (each.facts for each in made):
+        candidate = read_candidate(case.dossier.client, facts["candidate"])
+        if candidate is not None:
+            expected = _chosen(facts) | _rows(facts)
+            shown.append((f"candidate {facts['candidate']}: parameter", expected, candidate.parameters))
     found = [
         Finding(path=f"{where} {key}", message=message)
         for where, expected, live in shown
         for key, message in differing(_texts(expected), _texts(live)).items()
     ]
     return checked("parameters", counted(sum(len(each) for _, each, _ in shown), "value") + " shown by MLflow", found)
+
+
+def _chosen(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {**facts["parameters"], "seed": facts["seed"], "threshold": facts["threshold"]}
+
+
+def _rows(facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: facts[name] for name in ("training_rows", "holdout_rows")}
 
 
 def _tagged(case: Case) -> list[tuple[str, dict[str, str], Mapping[str, str] | None]]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from assay.evidence.opening import rollouts
+from assay.evidence.verify.attempts import check_attempts
 from assay.evidence.verify.case import Case, is_younger, open_case
 from assay.evidence.verify.chain import check_anchors, check_grounds, check_moves, check_records, check_shipped
 from assay.evidence.verify.files import check_candidate, check_card, check_inputs
@@ -58,6 +59,7 @@ def verify(
     checks.append(_noted(check_records(case), notes))
     checks.append(check_grounds(case))
     checks.append(_noted(check_moves(case), notes))
+    checks.append(check_attempts(case))
     checks += [*shown, check_candidate(case), *check_inputs(case), check_snapshot(case, progress), check_card(case)]
     return Report(
         model=model,

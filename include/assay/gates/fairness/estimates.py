@@ -1,4 +1,4 @@
-"""A metric of every group, each with its interval, by where the metric comes from."""
+"""A metric of every group, each with its interval, and which groups lack it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -6,11 +6,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from assay.core import Group
-from assay.gates.fairness.counts import ALL_KINDS, RATES, FairnessEvidence, GroupCounts
+from assay.gates import distinct_names
+from assay.gates.fairness.counts import FairnessEvidence
+from assay.gates.fairness.members import RATES, GroupCounts, Members
 from assay.policy import Fairness, FairnessCheck
-from assay.stats.bootstrap import level_interval
 from assay.stats.intervals import Estimates, rates
 from assay.stats.spread import comparisons
+
+Key = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,9 +31,9 @@ class Compared:
     """
 
     check: FairnessCheck
-    groups: Sequence[GroupCounts]
-    usable: Sequence[GroupCounts]
-    flaws: Sequence[tuple[str, GroupCounts]]
+    groups: Sequence[Members]
+    usable: Sequence[Members]
+    flaws: Sequence[tuple[str, Members]]
     reference: int | None = None
     lost: str | None = None
     cells: Sequence[Mapping[str, GroupCounts]] = ()
@@ -39,17 +42,12 @@ class Compared:
     @property
     def plain(self) -> bool:
         """Whether the metric is a rate of whole groups: what can be drawn from their counts."""
-        return not self.check.scored and self.check.within is None
+        return self.check.metric in RATES and self.check.within is None
 
     @property
-    def kind(self) -> str:
+    def called(self) -> str:
         """What the metric is counted among."""
-        return RATES[self.check.metric][2] if not self.check.scored else "rows"
-
-    @property
-    def whole(self) -> Sequence[str]:
-        """The kinds that make the metric's denominator."""
-        return RATES[self.check.metric][1] if not self.check.scored else ALL_KINDS
+        return RATES[self.check.metric].called if self.check.metric in RATES else "rows"
 
     @property
     def intervals(self) -> int:
@@ -58,15 +56,17 @@ class Compared:
             return len(self.usable)
         return comparisons(len(self.usable), reference=self.reference is not None) if len(self.usable) > 1 else 0
 
+    def support(self, group: Members) -> int:
+        """How many of a group's rows the metric is counted among."""
+        return group.support(self.check.metric)
+
     def estimates(self, confidence: float) -> Estimates:
         """Of each usable group, with intervals that each hold at `confidence`."""
-        if self.check.scored:
-            found = [_score(group, self.check.metric, confidence) for group in self.usable]
-            return Estimates(*np.array(found, dtype=np.float64).reshape(-1, 3).T)
-        if self.check.within is None:
-            return _rates(self.usable, self.check.metric, confidence)
-        parts = [_standardised(cells, self.shares, self.check.metric, confidence) for cells in self.cells]
-        return Estimates(*np.array(parts, dtype=np.float64).reshape(-1, 3).T)
+        if self.check.within is not None:
+            found = [_standardised(cells, self.shares, self.check.metric, confidence) for cells in self.cells]
+        else:
+            found = [group.estimate(self.check.metric, confidence) for group in self.usable]
+        return Estimates(*np.array(found, dtype=np.float64).reshape(-1, 3).T)
 
 
 def compare(evidence: FairnessEvidence, attribute: str, check: FairnessCheck, policy: Fairness) -> Compared:
@@ -91,11 +91,10 @@ def compare(evidence: FairnessEvidence, attribute: str, check: FairnessCheck, po
     )
 
 
-def effective_rate(group: GroupCounts, metric: str) -> tuple[float, float]:
-    """Successes and trials of a rate, in rows that tell as much as the weighted ones do."""
-    part, whole, _ = RATES[metric]
-    weight, size = group.weight(whole), group.effective(whole)
-    return (min(size, group.weight(part) * size / weight), size) if weight else (0.0, 0.0)
+def named_checks(policy: Fairness, attribute: str) -> list[tuple[str, FairnessCheck]]:
+    """The checks made for an attribute, a column or several joined by ``*``, by their names in a verdict."""
+    checks = policy.checks_on(attribute.split("*"))
+    return list(zip(distinct_names([check.name for check in checks]), checks, strict=True))
 
 
 def _wanted(attribute: str, policy: Fairness) -> Group | None:
@@ -103,15 +102,13 @@ def _wanted(attribute: str, policy: Fairness) -> Group | None:
     return {column: policy.reference[column] for column in columns} if set(columns) <= set(policy.reference) else None
 
 
-def _key(group: Group) -> tuple[tuple[str, str], ...]:
+def _key(group: Group) -> Key:
     return tuple(group.items())
 
 
-def _strata(
-    evidence: FairnessEvidence, attribute: str, check: FairnessCheck
-) -> dict[tuple[tuple[str, str], ...], dict[str, GroupCounts]]:
+def _strata(evidence: FairnessEvidence, attribute: str, check: FairnessCheck) -> dict[Key, dict[str, GroupCounts]]:
     """By group and stratum; empty for a check that looks at whole groups."""
-    found: dict[tuple[tuple[str, str], ...], dict[str, GroupCounts]] = {}
+    found: dict[Key, dict[str, GroupCounts]] = {}
     if check.within is not None:
         for cell in evidence.strata[attribute, check.within]:
             *group, (_, stratum) = cell.group.items()
@@ -120,52 +117,24 @@ def _strata(
 
 
 def _flaw(
-    group: GroupCounts,
-    check: FairnessCheck,
-    smallest: int,
-    strata: Mapping[tuple[tuple[str, str], ...], Mapping[str, GroupCounts]],
+    group: Members, check: FairnessCheck, smallest: int, strata: Mapping[Key, Mapping[str, GroupCounts]]
 ) -> str | None:
     """Why a group has no such metric, or None when it has."""
     if group.n < smallest:
         return f"fewer than {smallest} rows"
-    if not group.weight(ALL_KINDS):
-        return "no weight"
-    if check.scored:
-        return _score_flaw(group, check.metric)
-    _, whole, kind = RATES[check.metric]
-    if not group.weight(whole):
-        return f"no {kind}"
-    if check.within is None:
-        return None
+    flaw = group.flaw(check.metric)
+    if flaw is not None or check.within is None:
+        return flaw
+    _, whole, called = RATES[check.metric]
     wanted = {name for cells in strata.values() for name, cell in cells.items() if cell.weight(whole)}
     own = {name for name, cell in strata[_key(group.group)].items() if cell.weight(whole)}
     absent = sorted(wanted - own)
-    return f"no {kind} in {check.within} {', '.join(absent)}" if absent else None
-
-
-def _score_flaw(group: GroupCounts, metric: str) -> str | None:
-    for kinds, kind in ((("tp", "fn"), "positives"), (("fp", "tn"), "negatives")):
-        if metric == "auc" and not group.weight(kinds):
-            return f"no {kind}"
-    return None if not np.isnan(_score(group, metric, 0.95)[1]) else "scores that do not vary"
-
-
-def _score(group: GroupCounts, metric: str, confidence: float) -> tuple[float, float, float]:
-    estimate = None if group.scores is None else group.scores.estimate(metric)  # type: ignore[arg-type]  # a ScoreMetric
-    interval = None if estimate is None else level_interval(metric, estimate, confidence)  # type: ignore[arg-type]
-    if estimate is None or interval is None:
-        return (np.nan if estimate is None else estimate.value, np.nan, np.nan)
-    return estimate.value, *interval
-
-
-def _rates(groups: Sequence[GroupCounts], metric: str, confidence: float) -> Estimates:
-    successes, trials = np.array([effective_rate(group, metric) for group in groups]).reshape(-1, 2).T
-    return rates(successes, trials, confidence)
+    return f"no {called} in {check.within} {', '.join(absent)}" if absent else None
 
 
 def _shares(cells: Sequence[Mapping[str, GroupCounts]], metric: str) -> dict[str, float]:
     """What part of all that the rate is counted among lies in each stratum."""
-    whole = RATES[metric][1]
+    whole = RATES[metric].whole
     weights: dict[str, float] = {}
     for name, cell in ((name, cell) for each in cells for name, cell in each.items()):
         weights[name] = weights.get(name, 0.0) + cell.weight(whole)
@@ -177,7 +146,8 @@ def _standardised(
     cells: Mapping[str, GroupCounts], shares: Mapping[str, float], metric: str, confidence: float
 ) -> tuple[float, float, float]:
     """A group's rate, had it the same mix of strata as all groups together: direct standardisation."""
-    value, low, high = _rates([cells[name] for name in shares], metric, confidence)
+    successes, trials = np.array([cells[name].trials(metric) for name in shares]).T
+    value, low, high = rates(successes, trials, confidence)
     share = np.array(list(shares.values()))
     mean = float(share @ value)
     below, above = (float(np.linalg.norm(share * gap)) for gap in (value - low, high - value))

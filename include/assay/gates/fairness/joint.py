@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.gates import each_confidence
-from assay.gates.fairness.counts import ALL_KINDS, RATES, GroupCounts
 from assay.gates.fairness.estimates import Compared
+from assay.gates.fairness.members import ALL_KINDS, RATES, GroupCounts
 from assay.stats.counts import dirichlet
 from assay.stats.intervals import confidence_of
 from assay.stats.simultaneous import max_t
@@ -15,7 +15,7 @@ from assay.stats.simultaneous import max_t
 Floats = NDArray[np.float64]
 
 DRAWS = 1000
-_SEED = 0  # judging is pure: the same counts give the same intervals
+SEED = 0  # judging is pure: the same counts give the same intervals
 _MOST = 2000  # comparisons of an attribute that are drawn jointly; beyond, Bonferroni costs nothing
 
 
@@ -50,30 +50,31 @@ def _draws(compared: Sequence[Compared]) -> Floats:
     """What every comparison comes to in each draw, of shape (DRAWS, comparisons)."""
     groups = list({id(group): group for one in compared for group in one.usable}.values())
     place = {id(group): at for at, group in enumerate(groups)}
+    counts = [group.cells() for group in groups if isinstance(group, GroupCounts)]  # a rate's groups all are
     # half a row more in each cell (Jeffreys' prior): a cell without rows is rare, not impossible
-    shares = dirichlet(np.array([_cells(group) for group in groups]) + 0.5, DRAWS, _SEED)
+    shares = dirichlet(np.array(counts) + 0.5, DRAWS, SEED)
     return np.concatenate(
-        [_one(one, shares[:, [place[id(group)] for group in one.usable]]) for one in compared], axis=1
+        [_gaps(one, rate(shares[:, [place[id(group)] for group in one.usable]], one.check.metric)) for one in compared],
+        axis=1,
     )
 
 
-def _cells(group: GroupCounts) -> list[float]:
-    """The counts of rows that tell as much as the weighted ones do."""
-    scale = group.effective(ALL_KINDS) / group.weight(ALL_KINDS)
-    return [group.weight([kind]) * scale for kind in ALL_KINDS]
-
-
-def _one(compared: Compared, shares: Floats) -> Floats:
-    part, whole, _ = RATES[compared.check.metric]
+def rate(shares: Floats, metric: str) -> Floats:
+    """A rate in each draw, from shares of `ALL_KINDS` along the last axis."""
+    part, whole, _ = RATES[metric]
     inside, outside = ([kind in kinds for kind in ALL_KINDS] for kinds in (part, whole))
-    rate: Floats = shares[..., inside].sum(axis=-1) / shares[..., outside].sum(axis=-1)
+    found: Floats = shares[..., inside].sum(axis=-1) / shares[..., outside].sum(axis=-1)
+    return found
+
+
+def _gaps(compared: Compared, rates: Floats) -> Floats:
     if compared.check.compare == "level":
-        return rate
+        return rates
     if compared.check.compare == "ratio":
-        rate = np.log(rate)
+        rates = np.log(rates)
     first, second = np.triu_indices(len(compared.usable), k=1)
     if compared.reference is not None:
         wanted = (first == compared.reference) | (second == compared.reference)
         first, second = first[wanted], second[wanted]
-    gaps: Floats = rate[:, first] - rate[:, second]
+    gaps: Floats = rates[:, first] - rates[:, second]
     return gaps

@@ -1,64 +1,94 @@
 """Judge: how far the groups lie apart in each metric, against its limit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from assay.core import Check, GroupMetrics, Judgement, Measured, Outcome, decide, judge_interval
-from assay.gates import distinct_names, each_confidence
-from assay.gates.fairness.counts import RATES, FairnessEvidence, GroupCounts
-from assay.gates.fairness.estimates import Compared, compare, effective_rate
+from assay.gates import attempted
+from assay.gates.fairness import reasons
+from assay.gates.fairness.counts import FairnessEvidence
+from assay.gates.fairness.estimates import Compared, compare, named_checks
 from assay.gates.fairness.joint import confidences
+from assay.gates.fairness.paired import paired_checks
 from assay.policy import Fairness, FairnessCheck
-from assay.stats.bootstrap import Metric, level_interval
-from assay.stats.intervals import normal_quantile, wilson
-from assay.stats.power import detectable_rates
 from assay.stats.spread import Spread, extreme, range_difference, range_ratio
 
-_NAMED = 20  # groups that a reason names; the others stand in the verdict's `groups`
-_SCORES: tuple[Metric, ...] = ("auc", "brier", "log_loss", "ece")
 
-
-def judge(evidence: FairnessEvidence, policy: Fairness) -> Judgement:
+def judge(
+    evidence: FairnessEvidence,
+    policy: Fairness,
+    *,
+    attempt: int | None = None,
+    max_accuracy_loss: float | None = None,
+) -> Judgement:
     """Hold, for every attribute, the spread of each metric over its groups against the limit.
 
     A group that is too small, or lacks the rows that a metric is made of, is never left out in
     silence: it makes the check INCONCLUSIVE, unless the other groups alone already prove the FAIL
     (one more group can only widen a difference, lower a ratio or move an extreme level outwards).
+
+    Parameters
+    ----------
+    attempt
+        How many models, this one counted, were measured on these rows; None where that is not counted.
+    max_accuracy_loss
+        What a later model may have lost of an earlier one's accuracy; None when nothing is asked of that.
+
+    Returns
+    -------
+    Judgement
+        With the policy's checks on each attribute. Where the rows were counted by the decisions of an
+        earlier model too, also with what is gained and paid, see `paired_checks`.
     """
-    names = distinct_names([check.name for check in policy.checks])
-    each = each_confidence(policy.confidence, len(evidence.attributes))
+    level, budget = attempted(policy.confidence, attempt)
+    families = list(_families(evidence, policy))
+    compares = bool(evidence.pairs) or max_accuracy_loss is not None
+    each = (1 - level) / max(1, sum(len(own) for *_, own in families) + compares)
     checks = []
-    for attribute in evidence.attributes:
-        compared = [compare(evidence, attribute, check, policy) for check in policy.checks]
-        levels = confidences(compared, each)
+    for attribute, of, part, own in families:
+        compared = [compare(part, attribute, check, policy) for _, check in own]
+        levels = confidences(compared, 1 - each * len(own))
         checks += [
-            _check(name, attribute, one, level, policy.confidence)
-            for name, one, level in zip(names, compared, levels, strict=True)
+            _check(name, attribute, one, single, policy.confidence, of)
+            for (name, _), one, single in zip(own, compared, levels, strict=True)
         ]
-    measured = [_metrics(group, policy.confidence) for groups in evidence.attributes.values() for group in groups]
-    return Judgement(outcome=decide(checks), checks=tuple(checks), groups=tuple(measured))
+    if compares:
+        checks += paired_checks(evidence, policy, 1 - each, max_accuracy_loss)
+    return Judgement(outcome=decide(checks), checks=tuple(checks), groups=_groups(evidence, policy), budget=budget)
 
 
-def _check(name: str, attribute: str, compared: Compared, confidence: float, joint: float) -> Check:
+def _families(
+    evidence: FairnessEvidence, policy: Fairness
+) -> Iterator[tuple[str, str | None, FairnessEvidence, list[tuple[str, FairnessCheck]]]]:
+    """What is made of the same table, the checks on one attribute and class: attribute, class, part, checks."""
+    for of, part in evidence.parts:
+        for attribute in part.attributes:
+            if own := named_checks(policy, attribute):
+                yield attribute, of, part, own
+
+
+def _check(name: str, attribute: str, compared: Compared, confidence: float, joint: float, of: str | None) -> Check:
     check, usable = compared.check, compared.usable
     spread = _spread(compared, confidence)
     extremes = [] if spread is None else [usable[at] for at in dict.fromkeys([spread.highest, spread.lowest])]
     exists = spread is not None and not np.isnan(spread.estimate)
     estimate = spread.estimate if spread is not None and exists else None
     interval = (spread.low, spread.high) if spread is not None and exists else None
-    outcome, reason = judge_interval(estimate=estimate, interval=interval, limit=check.limit)
-    if interval is None:
-        reason = _why_nothing(attribute, compared)
-    elif outcome is Outcome.INCONCLUSIVE:
-        reason += _detectable(compared, extremes, interval, confidence)
+    outcome, _ = judge_interval(estimate=estimate, interval=interval, limit=check.limit)
+    if estimate is None or interval is None:
+        reason = reasons.nothing(attribute, compared)
+    else:
+        reason = reasons.finding(compared, extremes, estimate, interval, outcome, of)
+        if outcome is Outcome.INCONCLUSIVE:
+            reason += reasons.detectable(compared, extremes, interval, confidence)
     if compared.flaws:
         proven = outcome is Outcome.FAIL and _widens(check, interval)
         outcome = Outcome.FAIL if proven else Outcome.INCONCLUSIVE
-        reason += _unmeasured(compared.flaws)
+        reason += reasons.unmeasured(compared.flaws)
     return Check(
-        name=name,
-        metric=check.metric,
+        name=_of(name, of),
+        metric=_of(check.metric, of),
         compare=check.compare,
         attribute=attribute,
         groups=[group.group for group in extremes] or None,
@@ -66,21 +96,15 @@ def _check(name: str, attribute: str, compared: Compared, confidence: float, joi
         interval=interval,
         confidence=joint,
         limit=check.limit,
-        support=min((group.of(compared.whole) for group in extremes), default=None),
+        support=min(map(compared.support, extremes), default=None),
         severity=check.severity,
         outcome=outcome,
         reason=reason,
     )
 
 
-def _unmeasured(flaws: Sequence[tuple[str, GroupCounts]]) -> str:
-    """Name the groups that could not be measured, with their sizes, by what they lack."""
-    named, more = flaws[:_NAMED], len(flaws) - _NAMED
-    parts = []
-    for flaw in dict.fromkeys(flaw for flaw, _ in named):
-        groups = ", ".join(f"{group} ({group.n} rows)" for its, group in named if its == flaw)
-        parts.append(f"; not measured, {flaw}: {groups}")
-    return "".join(parts) + (f"; and {more} more groups" if more > 0 else "")
+def _of(name: str, of: str | None) -> str:
+    return name if of is None else f"{name}[{of}]"
 
 
 def _spread(compared: Compared, confidence: float) -> Spread | None:
@@ -105,60 +129,12 @@ def _widens(check: FairnessCheck, interval: tuple[float, float] | None) -> bool:
     return {"difference": above, "ratio": below, "level": above or below}[check.compare]
 
 
-def _why_nothing(attribute: str, compared: Compared) -> str:
-    groups, usable = compared.groups, compared.usable
-    if not groups:
-        return "there are no rows to measure on"
-    if compared.check.compare == "level":
-        return "no group can be measured"
-    if compared.lost:
-        return f"the reference group {compared.lost} cannot be measured or does not occur: there is nothing to compare"
-    if len(groups) == 1:
-        return f"{attribute} has only one group ({groups[0]}, {groups[0].n} rows): there is nothing to compare"
-    if len(usable) < 2:
-        return f"{len(usable)} of {len(groups)} groups can be measured: there is nothing to compare"
-    return "the rate is 0 in every group that can be measured, so a ratio does not exist"
-
-
-def _detectable(
-    compared: Compared, extremes: Sequence[GroupCounts], interval: tuple[float, float], confidence: float
-) -> str:
-    """The smallest gap that groups of these sizes show: in every second sample, and in four of five."""
-    sides = " and ".join(f"{group.of(compared.whole)} {compared.kind} ({group})" for group in extremes)
-    if not compared.plain or compared.check.compare == "level":
-        return f". With {sides}, it is known to within {max(interval) - min(interval):.2g}"
-    rates = [effective_rate(group, compared.check.metric) for group in extremes]
-    sizes = [size for _, size in rates]
-    common = sum(successes for successes, _ in rates) / sum(sizes)
-    even, often = (detectable_rates(sizes[0], sizes[1], common, confidence, power) for power in (0.5, 0.8))
-    if compared.check.compare == "difference":
-        gap, surely = f"a difference above {even[0] - even[1]:.2g}", f"one of {often[0] - often[1]:.2g}"
-    else:
-        gap, surely = f"a ratio below {even[1] / even[0]:.2g}", f"one of {often[1] / often[0]:.2g}"
-    return f". With {sides}, only {gap} can be told from equal rates, and {surely} in 4 of 5 samples"
-
-
-def _metrics(group: GroupCounts, confidence: float) -> GroupMetrics:
-    """Every metric of a group, each with its own interval at `confidence`."""
-    metrics = {name: _rate(group, name, confidence) for name in RATES}
-    if group.scores is not None:
-        mean, deviation = group.scores.moments["score"]
-        half = normal_quantile(confidence) * deviation / group.scores.size**0.5
-        interval = (max(0.0, mean - half), min(1.0, mean + half)) if group.n > 1 else None
-        metrics["mean_score"] = Measured(estimate=mean, interval=interval, support=group.n)
-        for name in _SCORES:
-            estimate = group.scores.estimate(name)
-            metrics[name] = Measured(
-                estimate=None if estimate is None else estimate.value,
-                interval=None if estimate is None else level_interval(name, estimate, confidence),
-                support=group.n,
-            )
-    return GroupMetrics(group=group.group, n=group.n, metrics=metrics)
-
-
-def _rate(group: GroupCounts, metric: str, confidence: float) -> Measured:
-    successes, trials = effective_rate(group, metric)
-    if trials == 0:
-        return Measured(estimate=None, interval=None, support=group.of(RATES[metric][1]))
-    low, high = wilson(successes, trials, confidence)
-    return Measured(estimate=successes / trials, interval=(float(low), float(high)), support=group.of(RATES[metric][1]))
+def _groups(evidence: FairnessEvidence, policy: Fairness) -> tuple[GroupMetrics, ...]:
+    """Every metric of every group, of all classes together, each with its own interval at the policy's confidence."""
+    found: dict[tuple[str, int], tuple[Mapping[str, str], int, dict[str, Measured]]] = {}
+    for of, part in evidence.parts:
+        for attribute, groups in part.attributes.items():
+            for at, group in enumerate(groups):
+                *_, metrics = found.setdefault((attribute, at), (group.group, group.n, {}))
+                metrics |= {_of(name, of): one for name, one in group.metrics(policy.confidence).items()}
+    return tuple(GroupMetrics(group=group, n=n, metrics=metrics) for group, n, metrics in found.values())

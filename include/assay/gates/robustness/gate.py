@@ -8,15 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.core import AssayError, Check, Judgement, Limit, Outcome, decide, judge_interval
-from assay.gates import distinct_names, each_confidence, no_probability
+from assay.gates import attempted, distinct_names, each_confidence, no_probability
 from assay.gates.robustness.damage import DAMAGES, Columns, NoTargetError
 from assay.policy import Robustness, RobustnessCheck
-from assay.stats.bootstrap import Estimate, Metric, bootstrap, excess_interval
+from assay.stats.estimates import Estimate, excess_interval
+from assay.stats.influence import Sample, excess
 
 Score = Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float64]]
-Key = tuple[str, float, Metric]
-
-_CLEAN = "clean"
+Key = tuple[str, float, str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +54,7 @@ def measure(
     policy: Robustness,
     seed: int,
 ) -> RobustnessEvidence:
-    """Score the rows clean and damaged, and bootstrap the fall of each metric over the same rows.
+    """Score the rows clean and damaged, and see how far each metric falls on the same rows.
 
     Parameters
     ----------
@@ -68,8 +67,8 @@ def measure(
     policy
         Which damages, shares and metrics.
     seed
-        Makes damage and draws repeatable. A damage depends on the seed and on its own name and
-        share only, so other checks do not change it.
+        Makes the damage repeatable. It depends on the seed and on its own name and share only, so
+        other checks do not change it.
     """
     rows = len(label)
     if rows == 0:
@@ -82,23 +81,33 @@ def measure(
         return RobustnessEvidence(rows=rows, findings={_key(check): broken for check in policy.checks})
     findings = {}
     for check in policy.checks:
-        findings[_key(check)] = _finding(check, score, inputs, label, clean, policy.draws, seed)
+        findings[_key(check)] = _finding(check, score, inputs, label, clean, seed)
     return RobustnessEvidence(rows=rows, findings=findings)
 
 
-def judge(evidence: RobustnessEvidence, policy: Robustness) -> Judgement:
+def judge(evidence: RobustnessEvidence, policy: Robustness, *, attempt: int | None = None) -> Judgement:
     """Hold every fall against its limit.
 
     A model that fails to answer for a damaged row FAILs; a scenario that cannot apply to the
     model is INCONCLUSIVE, so that the policy gets mended instead of the check passing empty.
+
+    Parameters
+    ----------
+    evidence
+        What `measure` gave for the same policy.
+    policy
+        The gate's part of a policy.
+    attempt
+        Which model, counted from 1, this gate measured on these data; None where that is not counted.
     """
-    confidence = each_confidence(policy.confidence, len(policy.checks))
+    level, budget = attempted(policy.confidence, attempt)
+    confidence = each_confidence(level, len(policy.checks))
     names = distinct_names([f"{check.metric}_drop_{check.scenario}" for check in policy.checks])
     checks = [
         _check(name, check, evidence, policy.confidence, confidence)
         for name, check in zip(names, policy.checks, strict=True)
     ]
-    return Judgement(outcome=decide(checks), checks=tuple(checks))
+    return Judgement(outcome=decide(checks), checks=tuple(checks), budget=budget)
 
 
 def _key(check: RobustnessCheck) -> Key:
@@ -111,7 +120,6 @@ def _finding(
     inputs: Columns,
     label: NDArray[np.bool_],
     clean: NDArray[np.float64],
-    draws: int,
     seed: int,
 ) -> Finding:
     random = np.random.default_rng([seed, *f"{check.scenario}:{check.share!r}".encode()])
@@ -124,9 +132,9 @@ def _finding(
     answers, flaw = _answers(score, damaged)
     if answers is None:
         return Finding(broken=f"with {check.scenario} at {check.share:g} {flaw}")
-    scores = {_CLEAN: clean, check.scenario: answers}
-    resampled = bootstrap(label=label, scores=scores, metrics=[check.metric], draws=draws, seed=seed)
-    drop = resampled.excess(check.scenario, _CLEAN, check.metric)
+    order = np.lexsort((label, answers, clean))  # sums must not depend on the order in which the rows come
+    before, after = (Sample(label=label[order], score=each[order]) for each in (clean, answers))
+    drop = excess(check.metric, after, before)
     if drop is None:
         return Finding(absent=f"{check.metric} needs rows of both classes")
     if drop.error is None:

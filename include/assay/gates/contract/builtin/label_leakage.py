@@ -16,7 +16,7 @@ from assay.gates.contract.builtin.label import classes, labelled, positive_class
 from assay.gates.contract.builtin.look import Look
 from assay.gates.contract.builtin.reporting import reported
 from assay.policy.builtin import LabelLeakage
-from assay.stats.auc import auc_interval, auc_of_cells
+from assay.stats.auc_of_cells import auc_interval, auc_of_cells
 
 NAME = "label_leakage"
 _CELLS = 64

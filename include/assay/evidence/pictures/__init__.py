@@ -1,0 +1,1 @@
+"""Numbers with their intervals as pictures, each with its table: for model cards and for the pages of verdicts."""
