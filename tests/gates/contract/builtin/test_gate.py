@@ -14,7 +14,6 @@ from assay.policy.contract import Contract
 
 
 def test_every_check_of_the_policy_has_its_module():
-    assert list(CHECKS) == sorted(CHECKS, key=list(CHECKS).index)
     assert set(CHECKS) == set(NAMES)
 
 
@@ -85,7 +84,7 @@ def test_odd_tables_are_looked_at(tmp_path, table):
 
 
 def test_thousands_of_columns_are_looked_at(tmp_path):
-    table = {f"c{at}": [at, at + 1, 0] for at in range(3000)}
+    table = {f"c{at}": [at, at + 1, 0] for at in range(1500)}
     assert checks(tmp_path, table, only(*NAMES), roles=Roles())
 
 

@@ -17,8 +17,8 @@ def table(counts, rate=0.3):
 
 
 def support(folder, data, *limits, groups=("sex",), share=0.3, **parts):
-    fairness = Fairness(groups=list(groups), checks=[FairnessCheck(**each) for each in limits], edges={"age": [30.0, 60.0]}
-                        if "age" in str(groups) else {})  # fmt: skip
+    edges = {"age": [30.0, 60.0]} if "age" in groups else {}
+    fairness = Fairness(groups=list(groups), checks=[FairnessCheck(**each) for each in limits], edges=edges)
     return checks(folder, data, only("group_support", **parts), roles=ROLES, fairness=fairness, test_share=share)
 
 

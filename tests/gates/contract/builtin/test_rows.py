@@ -38,14 +38,14 @@ def test_a_sample_of_a_large_table_estimates_what_is_there(tmp_path, monkeypatch
     monkeypatch.setattr(twins, "SAMPLE", 500)
     monkeypatch.setattr(twins, "sampling", lambda rows, most=500, of=twins.sampling: of(rows, most))
     held = 0
-    for seed in range(40):
+    for seed in range(15):
         data, k = table(seed), N // 5
         for name in ("c0", "c1", "c2", "c3"):
             data[name][:k] = data[name][N - k :]
         check = checks(tmp_path, data, only("duplicate_rows"))["duplicate_rows", None]
         assert 400 < check.support < 1100
         held += check.interval[0] <= 0.2 <= check.interval[1]
-    assert held >= 34
+    assert held >= 12
 
 
 def split(seed=0):
