@@ -49,7 +49,7 @@ def judge(evidence: Positives, policy: LabelShift, confidence: float) -> list[Ch
         low, high = newcombe_difference(other, after, one, before, confidence)
         interval = (float(low), float(high))
     outcome, reason = judge_interval(estimate=estimate, interval=interval, limit=limit)
-    if estimate is not None and outcome is not Outcome.PASS:
+    if outcome is Outcome.FAIL:
         reason = (
             f"{other / after:.3g} of the rows are {evidence.positive}, in the reference {one / before:.3g}: a "
             f"difference of {reason}. See whether the label is still defined, joined and waited for in the same way"

@@ -31,7 +31,8 @@ def reported(checks: Sequence[Check]) -> list[Check]:
 def _best(good: Sequence[Check]) -> list[Check]:
     if len(good) < 2:
         return list(good)
-    return [replace(good[0], reason=f"{good[0].reason}; {len(good) - 1:,} other columns keep further from it")]
+    others = "one other column keeps" if len(good) == 2 else f"{len(good) - 1:,} other columns keep"
+    return [replace(good[0], reason=f"{good[0].reason}; {others} further from it")]
 
 
 def _rest(bad: Sequence[Check]) -> list[Check]:

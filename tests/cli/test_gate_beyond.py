@@ -1,0 +1,103 @@
+"""`assay gate contract`: the built-in checks beside a suite, or alone, and the trial on planted faults."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from assay.cli.gate import app, beyond
+from assay.gates.contract import selftest
+from assay.gates.contract.faults import FAULTS
+
+N = 4000
+SUITE = {"name": "s", "expectations": [{"type": "expect_column_to_exist", "kwargs": {"column": "age"}}]}
+DATA = {
+    "source": "t.csv", "key": "id", "label": "y", "positive": 1, "features": ["age", "city"], "sensitive": ["sex"],
+    "pseudonymize": ["mail"], "holdout": 0.3,
+}  # fmt: skip
+FAIRNESS = {"groups": ["sex"], "checks": [{"metric": "tpr", "max": 0.1}]}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    made = {"id": range(N), "age": rng.normal(40, 9, N).round(3), "city": rng.choice(["a", "b", "c"], N)}
+    frame = pd.DataFrame(made | {"sex": rng.choice(["f", "m"], N), "y": rng.integers(0, 2, N)})
+    frame["mail"] = [f"p{at}@example.org" for at in range(N)]
+    frame.to_csv("t.csv", index=False)
+    frame.to_parquet("t.parquet")
+    frame.assign(age=frame["age"] + 30).to_parquet("old.parquet")
+    Path("suite.json").write_text(json.dumps(SUITE))
+    Path("policy.yaml").write_text(json.dumps({"gates": {"fairness": FAIRNESS}, "data": DATA}))
+
+
+def run(*options):
+    return CliRunner().invoke(app, ["contract", "--json", "out.json", *options])
+
+
+def outcomes():
+    return {(c["name"], c["attribute"]): c["outcome"] for c in json.loads(Path("out.json").read_text())["checks"]}
+
+
+@pytest.mark.parametrize("data", ["t.csv", "t.parquet"])
+def test_a_policy_says_what_the_columns_are_for(data):
+    result = run("--data", data, "--suite", "suite.json", "--policy", "policy.yaml", "--reference", "t.parquet")
+    assert result.exit_code == 0, result.output
+    found = outcomes()
+    assert next(iter(found.items())) == (("expect_column_to_exist", "age"), "PASS")
+    assert {name for name, _ in found} >= {
+        "label_leakage",
+        "split_overlap",
+        "shift",
+        "label_shift",
+        "group_support",
+        "pii",
+    }
+    assert ("group_support", "sex") in found
+
+
+def test_a_reference_tells_what_has_moved():
+    result = run("--data", "t.parquet", "--policy", "policy.yaml", "--reference", "old.parquet")
+    assert result.exit_code == 1, result.output
+    assert outcomes()["shift", "age"] == "FAIL"
+    assert "two-sample" in result.stdout
+
+
+def test_without_policy_and_suite_undeclared_addresses_are_found():
+    assert run("--data", "t.parquet").exit_code == 1
+    found = outcomes()
+    assert found["pii", "mail"] == "FAIL"
+    assert {outcome for key, outcome in found.items() if key != ("pii", "mail")} == {"PASS"}
+
+
+def test_a_column_that_the_policy_names_and_the_file_has_not_fails():
+    pd.read_parquet("t.parquet").drop(columns="city").to_parquet("less.parquet")
+    assert run("--data", "less.parquet", "--policy", "policy.yaml").exit_code == 1
+    found = outcomes()
+    assert found["absent_column", "city"] == "FAIL"
+    assert not any(name == "split_overlap" for name, _ in found)
+
+
+def test_a_reference_that_is_not_there_is_a_mistake():
+    result = run("--data", "t.parquet", "--reference", "none.parquet")
+    assert result.exit_code == 2
+    assert "none.parquet: no such file" in result.stderr
+    assert not Path("out.json").exists()
+
+
+def test_the_trial_needs_nothing_else_and_prints_a_table(monkeypatch):
+    def quick(subject, *, draws, clean, seed, report):
+        assert subject.suite["expectations"][0]["kwargs"]["column_list"][-1] == "recorded"
+        assert subject.roles.time == "recorded"
+        rows = [selftest.Row(fault=fault, draws=draws, found=(0, 1, draws), by={"shift": 3}) for fault in FAULTS]
+        return selftest.SelfTest(rows=rows, clean=clean, blocked=0)
+
+    monkeypatch.setattr(selftest, "run", quick)
+    result = CliRunner().invoke(app, ["contract", "--self-test"])
+    assert result.exit_code == 0, result.output
+    assert "unit change" in result.stdout
+    assert f"0 of {beyond._CLEAN} good samples blocked" in result.stdout
