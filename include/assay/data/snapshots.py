@@ -70,6 +70,11 @@ class Snapshot:
         """Where the manifest is kept."""
         return _manifest_path(self.folder, self.id)
 
+    @property
+    def taken_at(self) -> datetime:
+        """When its rows were read from the source, in UTC."""
+        return datetime.fromisoformat(self.manifest.get("extracted_at", self.manifest["created_at"]))
+
     def files(self) -> list[Path]:
         """Absolute paths of its Parquet files, in the order of the rows."""
         return [self.folder / file["path"] for file in self.manifest["files"]]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _GLIMPSES, _GLIMPSE = 8, 16_384  # places that a glimpse looks at, and rows at each
 
+
 def read_table(path: Path) -> "pa.Table":
     """Read a whole CSV or Parquet file; the name's ending tells which.
 

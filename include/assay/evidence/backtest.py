@@ -114,6 +114,8 @@ class _Past:
                 champion=self._champion(gate, verdict),
                 before=None if mitigates is None else OnnxModel(self.found.onnx(mitigates)),
                 attempts=self.found.attempts,
+                reference=self.found.reference(),
+                history=self.found.history,
             )
             measured = judge(case, gate, Subject(model=None, policy_sha256=None, snapshot=None, code_version=""))
         broken = [check.reason for check in measured.checks if check.name == gate]

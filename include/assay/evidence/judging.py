@@ -3,7 +3,7 @@
 The pipeline judges through here and so does a replay, months later: there is no second way of measuring.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -43,6 +43,10 @@ class Case:
         The model that the candidate was made from by mitigation; None for one that is as trained.
     attempts
         For each gate that counts them, which attempt on the snapshot the candidate is.
+    reference
+        The data that the champion of the time was made from; None where nothing served, or from the same.
+    history
+        Of each earlier snapshot, the oldest first, ``rows`` and ``taken_at``, a time in UTC.
     """
 
     policy: "Policy"
@@ -53,6 +57,8 @@ class Case:
     champion: "tuple[int, OnnxModel] | None" = None
     before: "OnnxModel | None" = None
     attempts: Mapping[str, int] = field(default_factory=dict)
+    reference: "Snapshot | None" = None
+    history: Sequence[Mapping[str, Any]] = ()
 
     @property
     def candidate(self) -> "OnnxModel":
@@ -138,9 +144,20 @@ def broken(gate: str, reason: str) -> Judgement:
 def _contract(case: Case) -> Judgement:
     from assay.gates import contract
 
-    policy, suite = case.policy.gates.contract, contract.load_suite(case.contract)
-    evidence = contract.measure(files=case.snapshot.files(), suite=suite, policy=policy, key=case.policy.data.key)
-    return contract.judge(evidence, policy)
+    policy, data, files = case.policy.gates.contract, case.policy.data, case.snapshot.files()
+    suite = contract.load_suite(case.contract)
+    evidence = contract.measure(files=files, suite=suite, policy=policy, key=data.key)
+    beyond = contract.builtin.measure(
+        files=files,
+        roles=contract.builtin.Roles.of(data),
+        policy=policy,
+        reference=[] if case.reference is None else case.reference.files(),
+        history=[contract.builtin.Past.from_dict(each) for each in case.history],
+        split=contract.builtin.Split(training=case.trained_on, testing=case.held_out),
+        fairness=case.policy.gates.fairness,
+        taken_at=case.snapshot.taken_at,
+    )
+    return contract.judge(replace(evidence, beyond=beyond), policy)
 
 
 def _performance(case: Case) -> Judgement:

@@ -6,8 +6,9 @@ form of the two files must stay what it is.
 
 case.json
     ``snapshots`` (folder), ``snapshot`` (id), ``seed``, ``gates`` (names), ``champion`` (version or
-    null), ``train`` (whether to train again), ``attempts`` (gate to its attempt on the snapshot) and
-    ``mitigated`` (whether mitigation made the model). Beside it: policy.yaml, contract.json, train.py,
+    null), ``train`` (whether to train again), ``attempts`` (gate to its attempt on the snapshot),
+    ``mitigated`` (whether mitigation made the model), ``reference`` (id of the champion's snapshot, or
+    null) and ``history`` (of earlier snapshots). Beside it: policy.yaml, contract.json, train.py,
     model.onnx, champion.onnx where there is a champion, and before.onnx where mitigation began from it.
 answer.json
     ``code`` (digest of Assay's Python files), ``verdicts`` (gate to verdict) and ``onnx_sha256`` (of
@@ -19,7 +20,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assay.core import (
     AssayError,
@@ -33,6 +34,9 @@ from assay.core import (
 )
 from assay.evidence.judging import Case, broken, judge_gate
 from assay.evidence.training import train
+
+if TYPE_CHECKING:
+    from assay.data.snapshots import Snapshot
 
 BEFORE_TRAINING = ("contract",)
 CASE, ANSWER, POLICY, CONTRACT, TRAIN, MODEL, CHAMPION, BEFORE = (
@@ -98,10 +102,16 @@ def _case(folder: Path, asked: dict[str, Any]) -> Case:
 
     policy = parse_policy((folder / POLICY).read_bytes(), POLICY)
     version, before = asked["champion"], folder / BEFORE
+
+    def opened(snapshot_id: str) -> "Snapshot":
+        return open_snapshot(root=asked["snapshots"], model=policy.model, snapshot_id=snapshot_id)
+
     return Case(
         policy=policy,
         contract=folder / CONTRACT,
-        snapshot=open_snapshot(root=asked["snapshots"], model=policy.model, snapshot_id=asked["snapshot"]),
+        snapshot=opened(asked["snapshot"]),
+        reference=None if asked["reference"] is None else opened(asked["reference"]),
+        history=asked["history"],
         seed=asked["seed"],
         onnx=OnnxModel((folder / MODEL).read_bytes()),
         champion=None if version is None else (version, OnnxModel((folder / CHAMPION).read_bytes())),

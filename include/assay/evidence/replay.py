@@ -212,6 +212,8 @@ def _case(
         "train": retrain,
         "attempts": found.attempts,
         "mitigated": found.mitigates is not None,
+        "reference": None if (reference := found.reference()) is None else reference.id,
+        "history": found.history,
     }
     return files, asked
 

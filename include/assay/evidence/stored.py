@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assay.core import Event, Record, UserError, Verdict, sha256_bytes, sha256_file
 from assay.evidence.judging import GATES
@@ -137,6 +137,11 @@ class Stored:
             raise TamperedError(name, digest, sha256_bytes(content))
         return content
 
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """What was known of the snapshots before the run's."""
+        return list(self.event("snapshot").facts.get("history", ()))
+
     def snapshot(self) -> "Snapshot":
         """The run's data, every file's digest checked, the manifest's against the record.
 
@@ -145,16 +150,30 @@ class Stored:
         EvidenceError
             When it is gone or was changed.
         """
-        from assay.data.snapshots import open_snapshot
-
         facts = self.event("snapshot").facts
-        try:
-            found = open_snapshot(root=self.settings.snapshots, model=self.dossier.model, snapshot_id=facts["snapshot"])
-        except UserError as error:  # whoever asks for a replay has made no mistake
-            raise EvidenceError([f"snapshot {facts['snapshot']}: {each}" for each in error.problems]) from None
+        found = self._opened(facts["snapshot"])
         if sha256_file(found.manifest_file) != facts["manifest_sha256"]:
             raise EvidenceError([f"snapshot {found.id}: its manifest is not the one that was recorded"])
         return found
+
+    def reference(self) -> "Snapshot | None":
+        """The data that the champion of the time was made from; None where there was nothing to compare with.
+
+        Raises
+        ------
+        EvidenceError
+            When they are gone or were changed.
+        """
+        wanted = self.event("snapshot").facts.get("reference")
+        return None if wanted is None else self._opened(wanted)
+
+    def _opened(self, snapshot_id: str) -> "Snapshot":
+        from assay.data.snapshots import open_snapshot
+
+        try:
+            return open_snapshot(root=self.settings.snapshots, model=self.dossier.model, snapshot_id=snapshot_id)
+        except UserError as error:  # whoever asks for a replay has made no mistake
+            raise EvidenceError([f"snapshot {snapshot_id}: {each}" for each in error.problems]) from None
 
     def onnx(self, digest: str | None = None) -> bytes:
         """A model's bytes, their digest and signature checked.

@@ -269,17 +269,27 @@ class Run:
     @cached_property
     def opened(self) -> "Snapshot":
         """The snapshot, every file's digest checked."""
+        return self._open(self.snapshot_id)
+
+    def _open(self, snapshot_id: str) -> "Snapshot":
         from assay.data.snapshots import open_snapshot
 
-        model = self.folder.policy.model
-        return open_snapshot(root=self.settings.snapshots, model=model, snapshot_id=self.snapshot_id)
+        return open_snapshot(root=self.settings.snapshots, model=self.folder.policy.model, snapshot_id=snapshot_id)
 
     @cached_property
     def case(self) -> "Case":
         """What the gate before training judges from, and training itself; the other gates add the candidate."""
         from assay.evidence.judging import Case
 
-        return Case(policy=self.folder.policy, contract=self.folder.contract, snapshot=self.opened, seed=self.seed)
+        facts = self.latest("snapshot").facts
+        return Case(
+            policy=self.folder.policy,
+            contract=self.folder.contract,
+            snapshot=self.opened,
+            seed=self.seed,
+            reference=None if facts.get("reference") is None else self._open(str(facts["reference"])),
+            history=facts.get("history", ()),
+        )
 
     def decide(self, gate: str, judge: Callable[[], Judgement], *, trained: bool = True) -> Verdict:
         """Run a gate, keep its verdict, show it, and only then raise if it said no.

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_REMEMBERED = 10  # earlier snapshots that a new one is compared with
+
 GATES = ("performance", "fairness", "robustness")
 
 __all__ = [
@@ -61,6 +63,8 @@ def snapshot(run: Run) -> dict[str, Any]:
             "rows": taken.rows,
             "manifest_sha256": sha256_file(taken.manifest_file),
             **{key: taken.manifest[key] for key in ("content_sha256", "source", "source_sha256", "table_version")},
+            "reference": _reference(run, taken),
+            "history": _history(run, taken),
         },
     )
     log.info("snapshot %s: %s rows", taken.id, f"{taken.rows:,}")
@@ -134,6 +138,34 @@ def _take_snapshot(run: Run) -> "Snapshot":
             sources=run.settings.source_roots,
         )
     return open_snapshot(root=root, model=policy.model, snapshot_id=wanted)
+
+
+def _reference(run: Run, taken: "Snapshot") -> str | None:
+    """The snapshot that the champion was made from; None where nothing serves, or what serves came from this one."""
+    model = run.folder.policy.model
+    current = rollouts(run.settings).current(model)
+    if current is None or current.champion is None:
+        return None
+    version = current.champion.version
+    made = archive(run.settings).of_version(model, version).events("registration")
+    found = [str(event.facts["snapshot"]) for event in made if event.facts["version"] == version]
+    return found[-1] if found and found[-1] != taken.id else None
+
+
+def _history(run: Run, taken: "Snapshot") -> list[dict[str, Any]]:
+    """What there is to know of the snapshots before this one, the oldest first."""
+    from assay.data.snapshots import list_snapshots
+
+    known = list_snapshots(run.settings.snapshots, run.folder.policy.model)
+    before = [each for each in known if each.manifest["table_version"] < taken.manifest["table_version"]]
+    return [
+        {
+            "rows": each.rows,
+            "taken_at": each.taken_at.isoformat(),
+            "newest": (each.manifest.get("time") or {}).get("to"),
+        }
+        for each in before[-_REMEMBERED:]
+    ]
 
 
 def _record_request(run: Run, dossier: Dossier) -> None:

@@ -112,7 +112,13 @@ class Policy(Part):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Policy":
-        problems = [*self._unknown_groups(), *self._two_classes(), *self._unknown_attributes(), *self._short_of_tier()]
+        problems = [
+            *self._unknown_groups(),
+            *self._two_classes(),
+            *self._unknown_attributes(),
+            *self._set_aside(),
+            *self._short_of_tier(),
+        ]
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -145,6 +151,13 @@ class Policy(Part):
             yield (
                 f"mitigation.attributes names columns that gates.fairness.edges cut: {', '.join(cut)}; "
                 "derive a column that holds the group"
+            )
+
+    def _set_aside(self) -> Iterator[str]:
+        if self.gates.contract.on_bad_rows == "quarantine":
+            yield (
+                "gates.contract.on_bad_rows: quarantine is for assay gate contract; a retraining would train on the rows "
+                "that were set aside: clean the source, or block"
             )
 
     def _short_of_tier(self) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """What `assay gate contract` adds to a suite: the built-in checks, and the gate's trial on planted faults."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,15 +54,7 @@ def roles_of(data: "Data | None", key: str | None) -> "Roles":
 
     if data is None:
         return Roles(key=key)
-    return Roles(
-        key=key or data.key,
-        label=data.label,
-        positive=data.positive,
-        time=data.time,
-        features=data.features,
-        sensitive=data.sensitive,
-        declared=data.pseudonymize.columns,
-    )
+    return replace(Roles.of(data), key=key or data.key)
 
 
 def _split(path: Path, data: "Data") -> "Split":
