@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from assay.core import Check, problem
 from assay.gates import distinct_names
 from assay.gates.performance.names import check_names
+from assay.policy.builtin import BuiltInCheck
 
 if TYPE_CHECKING:
     from assay.core import Settings
@@ -83,6 +84,8 @@ def _contract(folder: "ModelFolder") -> Iterator[str]:
         seen[name, attribute] += 1
         nth = seen[name, attribute]
         yield "/".join(filter(None, ["contract", name if nth == 1 else f"{name}:{nth}", attribute]))
+    made = [name for name, part in dict(folder.policy.gates.contract).items() if isinstance(part, BuiltInCheck)]
+    yield from (f"contract/{name}" for name in made)  # which column such a check is about, the data tell
 
 
 def _attribute(name: str, arguments: Mapping[str, Any]) -> str:

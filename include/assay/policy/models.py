@@ -156,8 +156,8 @@ class Policy(Part):
     def _set_aside(self) -> Iterator[str]:
         if self.gates.contract.on_bad_rows == "quarantine":
             yield (
-                "gates.contract.on_bad_rows: quarantine is for assay gate contract; a retraining would train on the rows "
-                "that were set aside: clean the source, or block"
+                "gates.contract.on_bad_rows: quarantine is for assay gate contract; a retraining would train on rows "
+                "that it had set aside: clean the source, or block"
             )
 
     def _short_of_tier(self) -> Iterator[str]:
