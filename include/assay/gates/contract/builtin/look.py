@@ -12,6 +12,7 @@ from assay.gates.contract.builtin.facts import Facts
 from assay.gates.contract.builtin.table import Table
 
 if TYPE_CHECKING:
+    from assay.policy import Data
     from assay.policy.fairness import Fairness
 
 
@@ -40,6 +41,19 @@ class Roles:
     features: Sequence[str] = ()
     sensitive: Sequence[str] = ()
     declared: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, data: "Data") -> "Roles":
+        """The roles that a policy gives the columns."""
+        return cls(
+            key=data.key,
+            label=data.label,
+            positive=data.positive,
+            time=data.time,
+            features=data.features,
+            sensitive=data.sensitive,
+            declared=data.pseudonymize.columns,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
