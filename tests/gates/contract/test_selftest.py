@@ -1,5 +1,7 @@
 """Faults planted in Adult: each is found at its strongest, and good samples are not blocked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,11 +26,7 @@ TRIED = [fault for at, fault in enumerate(FAULTS) if fault.name not in FOR_A_SUI
 @pytest.fixture(scope="module")
 def subject():
     policy = load_folder(INCOME).policy
-    data = policy.data
-    roles = Roles(
-        key=data.key, label=data.label, positive=data.positive, time="recorded", features=data.features,
-        sensitive=data.sensitive,
-    )  # fmt: skip
+    roles = replace(Roles.of(policy.data), time="recorded")
     frame = pd.read_parquet(INCOME / "data" / "adult.parquet")
     return selftest.Subject(frame=frame, roles=roles, target=TARGET, policy=Contract(), fairness=policy.gates.fairness)
 

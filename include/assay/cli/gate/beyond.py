@@ -12,7 +12,7 @@ from assay.cli.errors import explained
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from assay.gates.contract.builtin import BuiltInEvidence, Roles, Split
+    from assay.gates.contract.builtin import BuiltInEvidence, Split
     from assay.gates.contract.selftest import Subject
     from assay.policy import Data
     from assay.policy.contract import Contract
@@ -39,22 +39,13 @@ def measured(
         split = _split(path, data)
     return builtin.measure(
         files=[path],
-        roles=roles_of(data, key),
+        roles=builtin.Roles(key=key) if data is None else replace(builtin.Roles.of(data), key=key or data.key),
         policy=part,
         reference=[reference] if reference is not None else [],
         split=split,
         fairness=fairness,
         report=report,
     )
-
-
-def roles_of(data: "Data | None", key: str | None) -> "Roles":
-    """The roles of columns in a policy's words."""
-    from assay.gates.contract.builtin import Roles
-
-    if data is None:
-        return Roles(key=key)
-    return replace(Roles.of(data), key=key or data.key)
 
 
 def _split(path: Path, data: "Data") -> "Split":
@@ -101,11 +92,10 @@ def self_test(wanted: bool) -> None:
 
 def _subject() -> "Subject":
     """Adult, as the model `income` is made of it, with a column of times."""
-    from dataclasses import replace
-
     from assay.core import problem, settings
     from assay.data.sources import read_table
     from assay.gates.contract import load_suite, selftest
+    from assay.gates.contract.builtin import Roles
     from assay.gates.contract.faults import Target
     from assay.policy import load_folder
     from assay.policy.contract import Contract
@@ -120,7 +110,7 @@ def _subject() -> "Subject":
     )  # fmt: skip
     return selftest.Subject(
         frame=read_table(folder / str(policy.data.source)).to_pandas(),
-        roles=replace(roles_of(policy.data, None), time=target.time),
+        roles=replace(Roles.of(policy.data), time=target.time),
         target=target,
         policy=Contract(),
         fairness=policy.gates.fairness,

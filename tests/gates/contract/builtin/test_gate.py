@@ -83,6 +83,20 @@ def test_odd_tables_are_looked_at(tmp_path, table):
     assert not any(check.outcome is Outcome.ERROR for check in found.values())
 
 
+def test_endless_numbers_maps_and_times_with_a_zone_are_looked_at(tmp_path):
+    table = {
+        "id": [1, 2, 3],
+        "x": [float("inf"), -float("inf"), None],
+        "m": pa.array([[("a", 1)], [("b", 2)], None], pa.map_(pa.string(), pa.int64())),
+        "at": pa.array([1, 2, 3], pa.timestamp("s", tz="Europe/Berlin")),
+        "y": [True, False, None],
+    }
+    roles = Roles(key="id", label="y", positive=True, time="at")
+    found = checks(tmp_path, table, only(*NAMES), reference=table, roles=roles)
+    assert not any(check.outcome is Outcome.ERROR for check in found.values())
+    assert found["future_times", "at"].outcome is Outcome.PASS
+
+
 def test_thousands_of_columns_are_looked_at(tmp_path):
     table = {f"c{at}": [at, at + 1, 0] for at in range(1500)}
     assert checks(tmp_path, table, only(*NAMES), roles=Roles())

@@ -63,6 +63,15 @@ def test_what_goes_wrong_with_a_column_is_named(tmp_path, column, values, metric
     assert said in check.reason
 
 
+def test_no_value_that_looks_personal_is_shown(tmp_path):
+    now = table(2)
+    now["kind"] = [f"p{at}@example.org" if at % 5 == 0 else kind for at, kind in enumerate(now["kind"])]
+    check = shifted(tmp_path, now)["shift", "kind"]
+    assert check.outcome is Outcome.FAIL
+    assert "(e-mail addresses)" in check.reason
+    assert "example.org" not in repr(check)
+
+
 def test_a_lost_column_fails_and_a_whole_number_may_become_a_fraction(tmp_path):
     now = table(2)
     now["y"] = now["y"].astype(float)

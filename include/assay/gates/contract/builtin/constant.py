@@ -30,7 +30,7 @@ def measure(look: Look) -> tuple[Commonest, ...]:
     found = []
     for name in look.used:
         profile, values = look.facts.profiles[name], look.facts.sample.get(name)
-        if profile.present and profile.low == profile.high:
+        if profile.present and profile.low is not None and profile.low == profile.high:
             found.append(Commonest(column=name, rows=profile.present, known=profile.present, sure=True))
         elif profile.present and values is not None:
             if values.codes is not None:

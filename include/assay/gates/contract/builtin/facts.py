@@ -19,7 +19,10 @@ _AT_ONCE = 256  # columns of one query: with thousands DuckDB plans for longer t
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Profile:
-    """A column in a few numbers, of all rows: how many have a value, the least and the greatest of them."""
+    """A column in a few numbers, of all rows: how many have a value, the least and the greatest of them.
+
+    Times are in seconds; what is no number, time or text has no least and no greatest.
+    """
 
     present: int
     low: Any
@@ -104,7 +107,7 @@ def _profiles(table: Table) -> dict[str, Profile]:
     found = {}
     for start in range(0, len(table.columns), _AT_ONCE):
         part = table.columns[start : start + _AT_ONCE]
-        asked = ", ".join(f"count({each.value}), min({each.value}), max({each.value})" for each in part)
+        asked = ", ".join(f"count({each.value}), {each.ends}" for each in part)
         (answer,) = table.ask(f"SELECT {asked} FROM {{rows}}")
         for at, column in enumerate(part):
             present, low, high = answer[3 * at : 3 * at + 3]

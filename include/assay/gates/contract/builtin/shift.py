@@ -1,5 +1,6 @@
 """Shift against the champion's snapshot: how far each column has moved, and what has gone or come."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,7 @@ from assay.gates import each_confidence
 from assay.gates.contract.builtin.coding import cells
 from assay.gates.contract.builtin.facts import Facts, Profile, Values
 from assay.gates.contract.builtin.look import Look
+from assay.gates.contract.builtin.personal import kind_of
 from assay.gates.contract.builtin.reporting import reported
 from assay.policy.builtin import Shift
 from assay.stats.divergence import chi_squared, kolmogorov_smirnov, psi, psi_interval
@@ -24,6 +26,7 @@ _CATEGORIES = 30
 _FREE_TEXT = 0.2
 """A column of text with more different values than this share of its rows is no set of categories."""
 _NAMED = 5
+_LONG = 40
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +110,13 @@ def _with_new(found: Movement, then: Values, now: Values) -> Movement:
         return found
     counts, old = np.bincount(now.codes[now.codes >= 0], minlength=len(now.texts)), set(then.texts)
     new = sorted(((int(n), text) for n, text in zip(counts, now.texts, strict=True) if text not in old), reverse=True)
-    return replace(found, new=sum(n for n, _ in new), appeared=tuple(text for _, text in new[:_NAMED]))
+    return replace(found, new=sum(n for n, _ in new), appeared=tuple(_shown(text) for _, text in new[:_NAMED]))
+
+
+def _shown(text: str) -> str:
+    """A value for a verdict, which many people read: none that looks personal, and none at length."""
+    kind = kind_of(text)
+    return textwrap.shorten(text, _LONG, placeholder="...") if kind is None else f"({kind})"
 
 
 def _beyond(found: Movement, then: Profile, now: Values) -> Movement:
@@ -199,7 +208,7 @@ def _moved(made: Check, found: Movement, policy: Shift, p_value: float) -> Check
 def _new(made: Check, found: Movement, policy: Shift) -> Check:
     assert made.confidence is not None
     low, high = wilson(found.new, found.known, made.confidence)
-    named = ", ".join(found.appeared)
+    named = ", ".join(dict.fromkeys(found.appeared))
     return _held(
         made, found.new / found.known, (float(low), float(high)), Limit(max=policy.max_new), found.known,
         f"values that the reference does not have, such as {named}",

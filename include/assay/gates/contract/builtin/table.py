@@ -46,6 +46,12 @@ class Column:
         return f"nullif({self.place}, 'nan')" if self.type in ("FLOAT", "DOUBLE") else self.place
 
     @property
+    def ends(self) -> str:
+        """Its least and its greatest value in SQL; null for what cannot be put in order, such as a map."""
+        value = self.plain if self.kind in ("time", "other") else self.value
+        return f"min({value}), max({value})"
+
+    @property
     def plain(self) -> str:
         """Its value as a number, seconds, or text; null for what is none of these."""
         match self.kind:
