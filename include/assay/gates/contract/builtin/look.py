@@ -1,9 +1,9 @@
 """What the built-in checks are given to look at."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,16 @@ class Past:
     rows: int
     taken_at: datetime
     newest: datetime | None = None
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> "Past":
+        """Read back what a record says of an earlier snapshot: `rows`, and times in ISO 8601."""
+        newest = raw.get("newest")
+        return cls(
+            rows=raw["rows"],
+            taken_at=datetime.fromisoformat(raw["taken_at"]),
+            newest=None if newest is None else datetime.fromisoformat(newest),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
