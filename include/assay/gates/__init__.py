@@ -45,7 +45,7 @@ def attempted(confidence: float, attempt: int | None) -> tuple[float, Budget | N
     """
     if attempt is None:
         return confidence, None
-    level = min(SUREST, 1 - attempt_alpha(1 - confidence, attempt))
+    level = min(SUREST, 1 - attempt_alpha(min(SUREST, 1 - confidence), attempt))
     return level, Budget(attempt=attempt, confidence=confidence, level=level)
 
 
