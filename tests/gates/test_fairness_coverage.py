@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import binom
 from tests.gates.fairness_support import check, policy
 
+from assay.core import Outcome
 from assay.gates.fairness import FairnessEvidence, GroupCounts, judge, measure
 
 RUNS, CONFIDENCE = 200, 0.9
@@ -70,3 +71,19 @@ def test_simulated_joint_coverage_by_size_and_rate(size, rate, capsys):
             f"\nfour groups of {size} at {rate:g}, {runs} samples at {CONFIDENCE:.0%}: both hold in {held / runs:.3f}"
         )
     assert binom.cdf(held, runs, CONFIDENCE) > 1e-3
+
+
+@pytest.mark.parametrize("metric", ["brier", "log_loss"])
+def test_a_group_in_which_rare_large_errors_happen_not_to_occur_does_not_pass(metric):
+    """Seeded: of a hundred confident scores two are wrong on average, and the limit lies just below the true mean."""
+    random, passed = np.random.default_rng(5), 0
+    truth = 0.98 * 0.01**2 + 0.02 * 0.99**2 if metric == "brier" else -0.98 * np.log(0.99) - 0.02 * np.log(0.01)
+    part = policy(check(metric, compare="level", max=0.98 * truth), min_group_size=100)
+    for _ in range(200):
+        score = 0.99 + 0.004 * (random.random(100) - 0.5)
+        label = random.random(100) < 0.98
+        found = measure(
+            label=label, prediction=score > 0.5, score=score, groups={"sex": np.repeat("F", 100)}, policy=part
+        )
+        passed += judge(found, part).outcome is Outcome.PASS
+    assert passed <= 200 * (1 - part.confidence)
