@@ -104,8 +104,8 @@ def unseen(metric: str, sample: Sample) -> Floats:
 
     A loss that is large where a confident score is wrong may be rare without being impossible: rows among
     which it happens not to occur would otherwise pass for proof that it never does. For ``brier`` and
-    ``log_loss`` half a row in all has the other label than each row has, under the scores that there are; for ``cost`` half
-    a row is in each cell of the confusion matrix.
+    ``log_loss`` it is half a row in all, like the rows that there are but with the other label; for
+    ``cost`` half a row in each cell of the confusion matrix.
 
     Returns
     -------
