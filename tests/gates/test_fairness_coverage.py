@@ -87,3 +87,26 @@ def test_a_group_in_which_rare_large_errors_happen_not_to_occur_does_not_pass(me
         )
         passed += judge(found, part).outcome is Outcome.PASS
     assert passed <= 200 * (1 - part.confidence)
+
+
+@pytest.mark.parametrize(("positives", "known"), [(0, False), (1, False), (9, False), (10, True), (40, True)])
+def test_the_auc_of_a_few_positives_is_not_told(positives, known):
+    random = np.random.default_rng(6)
+    label = np.arange(300) < positives
+    part = policy(check("auc", compare="level", min=0.01), min_group_size=1)
+    found = measure(
+        label=label, prediction=label, score=random.random(300), groups={"sex": np.repeat("F", 300)}, policy=part
+    )
+    (one,) = judge(found, part).checks
+    assert one.outcome is (Outcome.PASS if known else Outcome.INCONCLUSIVE)
+    assert known or ("no positives" if not positives else "fewer than 10 positives: sex=F") in one.reason
+
+
+def test_ten_rows_of_unlike_weights_are_fewer_than_ten():
+    random = np.random.default_rng(7)
+    label, weights = np.tile([True, False], 40), np.r_[1000.0, np.ones(79)]
+    part = policy(check("brier", compare="level", max=0.9), min_group_size=1)
+    rows = {"label": label, "prediction": label, "score": random.random(80), "groups": {"sex": np.repeat("F", 80)}}
+    (one,) = judge(measure(**rows, weights=weights, policy=part), part).checks
+    assert one.outcome is Outcome.INCONCLUSIVE
+    assert "fewer than 10 rows as they weigh" in one.reason

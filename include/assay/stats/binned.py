@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from assay.stats.calibration import ECE_BINS, noise_lift, score_bins
 from assay.stats.counts import effective_size, moments
 from assay.stats.estimates import Estimate, level_interval
-from assay.stats.influence import Sample, row_losses, unseen
+from assay.stats.influence import FEWEST, Sample, row_losses, unseen
 
 Floats = NDArray[np.float64]
 
@@ -87,7 +87,8 @@ class Scores:
         value = float(positive @ beaten)
         parts = ((negative, beating, self.classes[0]), (positive, beaten, self.classes[1]))
         variance = sum(float(share @ (placed - value) ** 2) / max(size - 1, 1) for share, placed, size in parts)
-        return Estimate(value=value, error=float(np.sqrt(variance)) if variance > _ROUNDING else None)
+        told = variance > _ROUNDING and not few(min(self.classes))
+        return Estimate(value=value, error=float(np.sqrt(variance)) if told else None)
 
 
 _ROUNDING = 1e-24
@@ -95,7 +96,12 @@ _ON_EDGE = 1e-9  # k / BINS * BINS may come out just below k
 
 
 def _error(spread: float, size: float) -> float | None:
-    return spread / (size - 1) ** 0.5 if size > 1 and spread**2 > _ROUNDING else None
+    return None if few(size) or spread**2 <= _ROUNDING else spread / (size - 1) ** 0.5
+
+
+def few(size: float) -> bool:
+    """Whether so many effective rows are too few for an error to be told."""
+    return size < FEWEST - _ON_EDGE
 
 
 def summarise(
