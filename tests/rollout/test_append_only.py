@@ -33,9 +33,9 @@ def test_no_statement_changes_or_deletes(rollouts, table):
         connection.execute(insert(table).values(example(table)))
     with reading(engine) as connection:
         before = connection.execute(select(table)).all()
-    key = next(iter(table.primary_key.columns))
+    key = ", ".join(column.name for column in table.primary_key.columns)
     for change in (CHANGES | OF_DIALECT[engine.dialect.name]).values():
-        statement = change.format(table=table.name, key=key.name, column=list(table.columns)[-1].name)
+        statement = change.format(table=table.name, key=key, column=list(table.columns)[-1].name)
         refused = pytest.raises(IntegrityError, match=f"the table {table.name} is append-only")
         with refused, writing(engine) as connection:
             connection.execute(text(statement))
