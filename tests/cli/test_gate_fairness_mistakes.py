@@ -34,6 +34,7 @@ MISTAKES = [
     ({"threshold": 0.5}, ["--prediction: is needed, or --threshold in its place", "--threshold: needs"]),
     ({"prediction": None}, ["--prediction: is needed, or --threshold in its place; not both"]),
     ({"weights": "age"}, ["age: is negative or no number in"]),
+    ({"weights": "vast"}, ["vast: is negative or no number in 2 of 2000 rows (a weight is 0 or between 1e-100 and"]),
     ({"weights": "nil", "score": "holes"}, ["nil: is 0 in every row", "holes: is not a number between"]),
     ({"weights": "sex"}, ["sex: has type string; a weight is a number from 0 upwards"]),
     ({"policy": "scored.yaml"}, ["--score: is missing, and the policy has checks on scores"]),
@@ -46,6 +47,7 @@ MISTAKES = [
     ({"data": "header.csv"}, ["header.csv: has no rows"]),
     ({"json_to": "no/such/out.json", "label": "x"}, ["--json: there is no folder no/such", "x: no such"]),
     ({"json_to": "."}, ['--json: "." is no file name']),
+    ({"json_to": "a" * 300, "data": "d" * 300 + ".csv"}, ['a" is no file name', "cannot be read: File name too long"]),
     ({"label": "one"}, ["one: has one class, <=50K; a label has two"]),
     ({"label": "three", "positive": "x"}, ["three: has 3 classes: x, y, z; a label has two (for more, declare"]),
     ({"label": "three", "positive": None}, ["three: has 3 classes: x, y, z; a label has two"]),
@@ -104,6 +106,7 @@ def write_wrong_inputs():
     rows["holes"] = rows["p"].mask(rows.index < 7)
     rows["beyond"] = rows["p"].mask(rows.index < 1, 1.5)
     rows["nil"] = 0
+    rows["vast"] = np.where(np.arange(len(rows)) < 2, 1e200, 1)
     rows["one"] = "<=50K"
     rows["three"] = np.array(["x", "y", "z"])[rows.index % 3]
     rows["key"] = rows.index

@@ -115,3 +115,15 @@ def test_a_positive_class_that_the_snapshot_does_not_have_is_refused(case):
     policy = case.policy.model_copy(update={"data": case.policy.data.model_copy(update={"positive": "maybe"})})
     with pytest.raises(UserError, match="a label has two, one being `positive`"):
         train(replace(case, policy=policy), case.contract.with_name("train.py"))
+
+
+def test_thresholds_by_a_number_are_refused_before_anything_is_trained(tmp_path):
+    """A request may write 1 for what the data hold as 1.0, and would be decided by nobody's threshold."""
+    mitigation = {
+        "method": "thresholds", "awareness": "aware", "target": "demographic_parity", "max_gap": 0.1,
+        "legal_note": "asked for by law", "attributes": ["x"],
+    }  # fmt: skip
+    data = {**POLICY["data"], "features": ["word"], "sensitive": ["sex", "x"]}
+    case, _ = make_case(tmp_path, data=data, mitigation=mitigation)
+    with pytest.raises(UserError, match="groups by numbers: x"):
+        train(case, tmp_path / "never_read.py", mitigated=True)

@@ -47,6 +47,20 @@ def test_twenty_retries_of_an_unfair_model_pass_no_more_often_than_stated(capsys
     assert ever["uncounted"] / RUNS > 1 - PART.confidence
 
 
+@pytest.mark.parametrize("attempt", [10**6, 10**7, 10**9])
+def test_a_level_that_rounding_would_make_1_still_has_intervals(attempt):
+    groups = (counts("M", 600, 400), counts("F", 500, 500), counts("X", 550, 450))
+    for compare in ("difference", "ratio", "level"):
+        side = {"min": 0.01} if compare == "ratio" else {"max": 0.99}
+        part = policy(check("tpr", compare=compare, **side), check("selection_rate", max=0.99))
+        judgement = judged(groups, part, attempt=attempt)
+        assert judgement.outcome is Outcome.PASS
+        assert judgement.budget.level < 1
+        for found in judgement.checks:
+            low, high = found.interval
+            assert 0 <= low < found.estimate < high <= 1
+
+
 def test_every_attempt_is_judged_more_strictly():
     groups = (counts("M", 560, 440), counts("F", 500, 500))
     widths, levels = [], []

@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import binom
 from tests.gates.fairness_support import check, policy
 
+from assay.core import Outcome
 from assay.gates.fairness import FairnessEvidence, GroupCounts, judge, measure
 
 RUNS, CONFIDENCE = 200, 0.9
@@ -70,3 +71,42 @@ def test_simulated_joint_coverage_by_size_and_rate(size, rate, capsys):
             f"\nfour groups of {size} at {rate:g}, {runs} samples at {CONFIDENCE:.0%}: both hold in {held / runs:.3f}"
         )
     assert binom.cdf(held, runs, CONFIDENCE) > 1e-3
+
+
+@pytest.mark.parametrize("metric", ["brier", "log_loss"])
+def test_a_group_in_which_rare_large_errors_happen_not_to_occur_does_not_pass(metric):
+    """Seeded: of a hundred confident scores two are wrong on average, and the limit lies just below the true mean."""
+    random, passed = np.random.default_rng(5), 0
+    truth = 0.98 * 0.01**2 + 0.02 * 0.99**2 if metric == "brier" else -0.98 * np.log(0.99) - 0.02 * np.log(0.01)
+    part = policy(check(metric, compare="level", max=0.98 * truth), min_group_size=100)
+    for _ in range(200):
+        score = 0.99 + 0.004 * (random.random(100) - 0.5)
+        label = random.random(100) < 0.98
+        found = measure(
+            label=label, prediction=score > 0.5, score=score, groups={"sex": np.repeat("F", 100)}, policy=part
+        )
+        passed += judge(found, part).outcome is Outcome.PASS
+    assert passed <= 200 * (1 - part.confidence)
+
+
+@pytest.mark.parametrize(("positives", "known"), [(0, False), (1, False), (9, False), (10, True), (40, True)])
+def test_the_auc_of_a_few_positives_is_not_told(positives, known):
+    random = np.random.default_rng(6)
+    label = np.arange(300) < positives
+    part = policy(check("auc", compare="level", min=0.01), min_group_size=1)
+    found = measure(
+        label=label, prediction=label, score=random.random(300), groups={"sex": np.repeat("F", 300)}, policy=part
+    )
+    (one,) = judge(found, part).checks
+    assert one.outcome is (Outcome.PASS if known else Outcome.INCONCLUSIVE)
+    assert known or ("no positives" if not positives else "fewer than 10 positives: sex=F") in one.reason
+
+
+def test_ten_rows_of_unlike_weights_are_fewer_than_ten():
+    random = np.random.default_rng(7)
+    label, weights = np.tile([True, False], 40), np.r_[1000.0, np.ones(79)]
+    part = policy(check("brier", compare="level", max=0.9), min_group_size=1)
+    rows = {"label": label, "prediction": label, "score": random.random(80), "groups": {"sex": np.repeat("F", 80)}}
+    (one,) = judge(measure(**rows, weights=weights, policy=part), part).checks
+    assert one.outcome is Outcome.INCONCLUSIVE
+    assert "fewer than 10 rows as they weigh" in one.reason

@@ -1,5 +1,6 @@
 """Every mistake in a policy file is said at once, each with its path and a mend."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -220,3 +221,13 @@ def test_only_features_can_be_mutable():
 )
 def test_a_policy_of_a_later_form_says_so(given, said):
     assert said in message(GOOD.replace("schema: 1", f"schema: {given}"))
+
+
+@pytest.mark.parametrize("depth", [200, 2000])
+def test_of_what_is_nested_or_repeated_beyond_all_measure_only_the_beginning_is_shown(depth):
+    lists = "[" * depth + "]" * depth
+    assert "got [[[[...]]]]" in message(GOOD.replace("[sex, [sex, race]]", lists))
+    laughs = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in pairwise("abcdefg")
+    )
+    assert len(message(laughs + GOOD.replace("owner: credit", "owner: *g"))) < 5000

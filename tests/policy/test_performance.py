@@ -19,6 +19,7 @@ def performance(text):
         ("floors: [{metric: auc, min: 0.5}]", "slices and floors belong together: give slices"),
         ("slices: [sex], floors: [{metric: auc, min: 0.5, max: 0.9}]", "floors.0: the worst slice has a floor or"),
         ("slices: [sex, sex], floors: [{metric: auc, min: 0.5}]", "slices named twice: sex"),
+        ('slices: [sex, "a*b"], floors: [{metric: auc, min: 0.5}]', "cannot be in the name of one: a*b"),
         ("slices: [age], edges: {age: [3, 2]}, floors: [{metric: auc, min: 0.5}]", "edges of age must rise: 3, 2"),
         ("slices: [sex], edges: {age: [3]}, floors: [{metric: auc, min: 0.5}]", "that no slice is made of: age"),
         ("slices: [town], floors: [{metric: auc, min: 0.5}]", "makes slices of columns that data does not have: town"),

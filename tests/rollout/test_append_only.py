@@ -6,7 +6,7 @@ from sqlalchemy.exc import IntegrityError
 
 from assay.rollout import create_tables, open_database
 from assay.rollout.database import reading, writing
-from assay.rollout.tables import ANCHOR, APPEND_ONLY, METADATA, MOVE, WAIVER
+from assay.rollout.tables import ANCHOR, APPEND_ONLY, ATTEMPT, METADATA, MOVE, WAIVER
 
 CHANGES = {
     "update": "UPDATE {table} SET {column} = {column}",
@@ -33,9 +33,9 @@ def test_no_statement_changes_or_deletes(rollouts, table):
         connection.execute(insert(table).values(example(table)))
     with reading(engine) as connection:
         before = connection.execute(select(table)).all()
-    (key,) = table.primary_key.columns
+    key = ", ".join(column.name for column in table.primary_key.columns)
     for change in (CHANGES | OF_DIALECT[engine.dialect.name]).values():
-        statement = change.format(table=table.name, key=key.name, column=list(table.columns)[-1].name)
+        statement = change.format(table=table.name, key=key, column=list(table.columns)[-1].name)
         refused = pytest.raises(IntegrityError, match=f"the table {table.name} is append-only")
         with refused, writing(engine) as connection:
             connection.execute(text(statement))
@@ -70,4 +70,9 @@ def test_a_row_that_is_there_is_not_replaced_by_one_of_its_keys(tmp_path):
         other_key = insert(table).prefix_with("OR REPLACE").values({**row, key.name: 2})
         with pytest.raises(IntegrityError, match="append-only"), writing(engine) as connection:
             connection.execute(other_key)
+    with writing(engine) as connection:
+        connection.execute(insert(ATTEMPT).values(example(ATTEMPT)))
+    other_candidate = insert(ATTEMPT).prefix_with("OR REPLACE").values({**example(ATTEMPT), "candidate": "y"})
+    with pytest.raises(IntegrityError, match="append-only"), writing(engine) as connection:
+        connection.execute(other_candidate)
     engine.dispose()

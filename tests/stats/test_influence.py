@@ -170,3 +170,22 @@ def test_the_order_of_rows_does_not_matter():
         before, after = excess(metric, one, other), excess(metric, one.part(shuffled), other.part(shuffled))
         assert after.value == pytest.approx(before.value, abs=1e-12)
         assert after.error == pytest.approx(before.error, rel=1e-9)
+
+
+@pytest.mark.parametrize("metric", ["brier", "log_loss", "neg_brier_score", "cost"])
+@pytest.mark.parametrize(("n", "wrong"), [(100, 0.02), (1000, 0.001)])
+def test_rare_large_losses_are_not_taken_for_impossible(metric, n, wrong):
+    """Confident scores, wrong so seldom that many samples hold no such row: the interval must still reach them."""
+    random, beyond, draws = np.random.default_rng(4), 0, 400
+    sign = -1 if metric.startswith("neg") else 1
+
+    def rows(size):
+        said = random.random(size) < 0.5
+        label = said ^ (random.random(size) < wrong)
+        return sample(label, np.where(said, 0.99, 0.01) + 0.005 * (random.random(size) - 0.5))
+
+    truth = sign * level(metric, rows(1_000_000)).value
+    for _ in range(draws):
+        interval = level_interval("cost" if metric == "cost" else metric, level(metric, rows(n)), 0.95)
+        beyond += max(sign * end for end in interval) < truth
+    assert beyond <= binom.ppf(0.999, draws, 0.025)

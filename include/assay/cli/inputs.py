@@ -124,9 +124,15 @@ class Rows:
 
     def weights(self, column: str) -> NDArray[np.float64]:
         """The column as weights: finite, not negative and not all 0."""
+        from assay.gates import no_weight
+
         weights = self._numbers(column, "a weight is a number from 0 upwards")
-        if bad := int(np.count_nonzero(~((weights >= 0) & np.isfinite(weights)))):
-            self._mistakes.add(column, f"is negative or no number in {bad} of {len(weights)} rows")
+        if bad := no_weight(weights):
+            self._mistakes.add(
+                column,
+                f"is negative or no number in {bad} of {len(weights)} rows",
+                "a weight is 0 or between 1e-100 and 1e100",
+            )
         elif len(weights) and not weights.any():
             self._mistakes.add(column, "is 0 in every row", "give some row a weight")
         return weights

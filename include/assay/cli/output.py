@@ -26,7 +26,11 @@ def check_target(target: str, *inputs: Path, option: str = "--json") -> None:
     if target == STANDARD_OUTPUT:
         return
     path = Path(target)
-    if path.is_dir() or not target:
+    try:
+        unfit = path.is_dir() or not target
+    except (OSError, ValueError):  # too long, or holds a null byte
+        unfit = True
+    if unfit:
         raise UserError(option, [Problem(path=option, message=f'"{target}" is no file name')])
     if not path.parent.is_dir():
         raise UserError(option, [Problem(path=option, message=f"there is no folder {path.parent}")])

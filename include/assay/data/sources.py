@@ -155,9 +155,13 @@ def _reader(path: Path) -> Callable[[Path, list[str] | None], Any]:
     readers = {".csv": _read_csv, ".parquet": _read_parquet}
     if path.suffix.lower() not in readers:
         raise problem(str(path), "is neither .csv nor .parquet", "convert the file or rename it")
-    if path.is_dir():
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:  # a name that is too long, a folder that may not be looked into
+        raise problem(str(path), f"cannot be read: {error.strerror}") from None
+    if is_folder:
         raise problem(str(path), "is a folder, not a file")
-    if not path.is_file():
+    if not is_file:
         near = did_you_mean(path.name, [each.name for each in path.parent.glob("*")]) if path.parent.is_dir() else ""
         raise problem(str(path), "no such file", near if near.startswith("did") else "")
     if path.stat().st_size == 0:

@@ -11,12 +11,12 @@ from assay.core.settings import PACKAGE
 
 PYTHON = "python"
 LIBRARIES = (
-    "apache-airflow", "apache-airflow-providers-standard", "apache-airflow-providers-celery",
-    "apache-airflow-providers-fab", "asyncpg", "boto3", "croniter", "cryptography", "deltalake", "duckdb",
-    "duckdb-sqlalchemy", "fastapi", "great-expectations", "httpx", "jinja2", "markupsafe", "mlflow", "model-signing",
-    "msgspec", "numpy", "onnx", "onnxruntime", "pandas", "protobuf", "psutil", "psycopg2-binary", "pyarrow",
-    "pydantic", "pyopenssl", "pyyaml", "rich", "scikit-learn", "scipy", "skl2onnx", "skops", "sqlalchemy",
-    "starlette", "typer", "uvicorn",
+    "apache-airflow", "apache-airflow-providers-celery", "apache-airflow-providers-fab",
+    "apache-airflow-providers-standard", "asyncpg", "boto3", "croniter", "cryptography", "deltalake", "duckdb",
+    "duckdb-sqlalchemy", "fairlearn", "fastapi", "great-expectations", "httpx", "jinja2", "markupsafe", "mlflow",
+    "model-signing", "msgspec", "numpy", "onnx", "onnxruntime", "pandas", "protobuf", "psutil", "psycopg2-binary",
+    "pyarrow", "pydantic", "pyopenssl", "pyyaml", "rich", "scikit-learn", "scipy", "skl2onnx", "skops", "sqlalchemy",
+    "starlette", "threadpoolctl", "typer", "uvicorn",
 )  # fmt: skip
 """The packages that Assay chooses on purpose, as `requirements.in` names them."""
 

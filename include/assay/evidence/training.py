@@ -14,6 +14,7 @@ from assay.evidence.judging import Case
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from assay.policy import Mitigation
     from assay.training.mitigation.fit import Mitigated
     from assay.training.onnx_model import Kind
 
@@ -115,6 +116,7 @@ def _fitted(case: Case, module: Path, seen: "pa.Table", types: Mapping[str, "Kin
         return Mitigated(pipeline=fitted, threshold=threshold, by_group=None, facts={})
     if policy.mitigation is None:
         raise problem("mitigation", "is not in the policy", "name a method")
+    _require_words(seen, policy.mitigation)
     return fit_mitigated(
         mitigation=policy.mitigation,
         module=module,
@@ -125,6 +127,19 @@ def _fitted(case: Case, module: Path, seen: "pa.Table", types: Mapping[str, "Kin
         parameters=parameters,
         threshold=threshold,
     )
+
+
+def _require_words(rows: "pa.Table", mitigation: "Mitigation") -> None:
+    """Refuse thresholds by a number: a request may write 1 for what the data hold as 1.0, and be of no group."""
+    from assay.data.features import kinds
+    from assay.policy import Thresholds
+
+    if not isinstance(mitigation, Thresholds) or mitigation.awareness != "aware":
+        return
+    numbers = [name for name, kind in kinds(rows.schema, mitigation.attributes).items() if kind == "number"]
+    if numbers:
+        message = f"groups by numbers: {', '.join(numbers)}"
+        raise problem("mitigation.attributes", message, "derive a column of text that holds the group")
 
 
 def _classes(case: Case) -> tuple[str, str]:

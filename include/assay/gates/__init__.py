@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.core import Budget, Problem, UserError
+from assay.stats.intervals import SUREST
 from assay.stats.simultaneous import attempt_alpha
 
 
@@ -24,7 +25,7 @@ def each_confidence(confidence: float, checks: int) -> float:
     >>> round(each_confidence(0.95, 5), 4)
     0.99
     """
-    return 1 - (1 - confidence) / max(1, checks)
+    return min(SUREST, 1 - (1 - confidence) / max(1, checks))
 
 
 def attempted(confidence: float, attempt: int | None) -> tuple[float, Budget | None]:
@@ -44,7 +45,7 @@ def attempted(confidence: float, attempt: int | None) -> tuple[float, Budget | N
     """
     if attempt is None:
         return confidence, None
-    level = 1 - attempt_alpha(1 - confidence, attempt)
+    level = min(SUREST, 1 - attempt_alpha(min(SUREST, 1 - confidence), attempt))
     return level, Budget(attempt=attempt, confidence=confidence, level=level)
 
 
@@ -67,6 +68,14 @@ def distinct_names(names: Sequence[str]) -> list[str]:
 def no_probability(score: NDArray[np.float64]) -> int:
     """How many scores are not a number in [0, 1]."""
     return int(np.count_nonzero(~((score >= 0) & (score <= 1))))
+
+
+def no_weight(weights: NDArray[np.float64]) -> int:
+    """How many weights are neither 0 nor a number in [1e-100, 1e100], whose squares can be summed."""
+    return int(np.count_nonzero(~((weights == 0) | ((weights >= _LIGHTEST) & (weights <= _HEAVIEST)))))
+
+
+_LIGHTEST, _HEAVIEST = 1e-100, 1e100  # sums of their squares are neither lost to rounding nor infinite
 
 
 def require_probabilities(**scores: NDArray[np.float64]) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from assay.policy.parts import Column, Columns, Limited, OnInconclusive, Part, Share
+from assay.policy.parts import Column, Columns, Limited, OnInconclusive, Part, Share, starred
 
 RateMetric = Literal[
     "selection_rate", "base_rate", "accuracy", "tpr", "fpr", "tnr", "fnr", "ppv", "npv", "fdr", "for"
@@ -21,8 +21,10 @@ FairnessMetric = Literal[RateMetric, ScoreMetric, ErrorMetric]
 def _each_once(entries: list[str | list[str]]) -> list[str | list[str]]:
     sets = [frozenset(_columns(entry)) for entry in entries]
     repeated = sorted({"*".join(_columns(entry)) for entry in entries if sets.count(frozenset(_columns(entry))) > 1})
-    if repeated:
-        raise ValueError(f"groups named twice: {', '.join(repeated)}")
+    problems = [f"groups named twice: {', '.join(repeated)}"] if repeated else []
+    problems += starred(column for entry in entries for column in _columns(entry))
+    if problems:
+        raise ValueError("; ".join(problems))
     return entries
 
 

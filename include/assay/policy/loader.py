@@ -1,6 +1,7 @@
 """Read policy files. Everything wrong with a file is said at once, each with its path."""
 
 import re
+import reprlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +151,8 @@ def _read(path: Path) -> bytes:
 def _mapping(content: bytes, subject: str) -> dict[str, Any]:
     try:
         data = yaml.load(content, Loader=_Loader)  # noqa: S506 (_Loader is a safe loader)
+    except RecursionError:
+        raise UserError(subject, [Problem(path=subject, message="is nested too deeply to be a policy")]) from None
     except (yaml.YAMLError, ValueError) as error:  # an impossible date is a ValueError to PyYAML
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else subject
@@ -203,11 +206,19 @@ def _problem(part: type[Part], place: tuple[Any, ...], details: list[ErrorDetail
             context = telling[0]["ctx"]
             return Problem(path=path, message=f"must be {context['expected_tags']}, got {context['tag']!r}")
         case "model_attributes_type":
-            return Problem(path=path, message=f"must be a mapping of keys to values, got {telling[0]['input']!r}")
+            return Problem(path=path, message=f"must be a mapping of keys to values, got {_shown(telling[0])}")
         case "value_error":
             return Problem(path=path, message=str(telling[0]["ctx"]["error"]))
     message = ", or ".join(_message(detail) for detail in telling)
-    return Problem(path=path, message=f"{message}, got {telling[0]['input']!r}", mend=_nearest(telling[0]))
+    return Problem(path=path, message=f"{message}, got {_shown(telling[0])}", mend=_nearest(telling[0]))
+
+
+def _shown(detail: ErrorDetails) -> str:
+    """What is written, or its beginning: aliases make a few lines of YAML as large as they like."""
+    brief = reprlib.Repr()
+    brief.maxlevel, brief.maxlist, brief.maxdict = 3, 6, 6
+    brief.maxstring = brief.maxother = brief.maxlong = 120
+    return brief.repr(detail["input"])
 
 
 def _nearest(detail: ErrorDetails) -> str:

@@ -1,5 +1,6 @@
 """What the parts of a policy have in common."""
 
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -23,6 +24,12 @@ def _distinct(values: list[T]) -> list[T]:
 
 
 Columns = Annotated[list[Column], AfterValidator(_distinct)]
+
+
+def starred(columns: Iterable[str]) -> Iterator[str]:
+    """What is wrong with columns to be combined, whose combinations a verdict writes as ``A*B``."""
+    if names := sorted({column for column in columns if "*" in column}):
+        yield f"* stands between columns and cannot be in the name of one: {', '.join(names)}"
 
 
 class Part(BaseModel):

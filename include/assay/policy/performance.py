@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from assay.core import Severity
 from assay.policy.metrics import OF_DECISIONS, MetricName
-from assay.policy.parts import Column, Columns, Limited, OnInconclusive, Part, Share
+from assay.policy.parts import Column, Columns, Limited, OnInconclusive, Part, Share, starred
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -179,6 +179,7 @@ class Performance(Part):
         repeated = sorted({"*".join(a) for a in self.attributes if combinations.count(frozenset(a)) > 1})
         if repeated:
             yield f"slices named twice: {', '.join(repeated)}"
+        yield from starred(self.slice_columns)
 
     def _wrong_edges(self) -> Iterator[str]:
         for column, edges in self.edges.items():

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from assay.stats.calibration import ECE_BINS, noise_lift, score_bins
 from assay.stats.counts import effective_size, moments
 from assay.stats.estimates import Estimate, level_interval
-from assay.stats.influence import Sample, row_losses
+from assay.stats.influence import FEWEST, Sample, row_losses, unseen
 
 Floats = NDArray[np.float64]
 
@@ -31,6 +31,8 @@ class Scores:
         For each of the calibration error's bins, the sums of ``label - score`` and of ``score * (1 - score)``.
     moments
         For each mean its value and the rows' standard deviation: of the score, Brier score and log loss.
+    unseen
+        For the means of losses, what half a row with the other label adds to the rows' variance, `size` times.
     size
         Effective number of rows.
     """
@@ -40,6 +42,7 @@ class Scores:
     gaps: tuple[float, ...]
     noise: tuple[float, ...]
     moments: dict[str, tuple[float, float]]
+    unseen: dict[str, float]
     size: float
 
     def estimate(self, metric: str) -> Estimate | None:
@@ -64,7 +67,9 @@ class Scores:
             spread = np.sqrt(max(0.0, self.moments["brier"][0] - value**2))
             return Estimate(value=value, error=_error(float(spread), self.size), lift=lift)
         mean, spread = self.moments[metric]
-        return Estimate(value=mean, error=_error(spread, self.size))
+        error = _error(spread, self.size)
+        told = None if error is None else float(np.hypot(error, self.unseen[metric] ** 0.5 / self.size))
+        return Estimate(value=mean, error=told)
 
     def interval(self, metric: str, confidence: float) -> tuple[float, float, float]:
         """The metric with its interval; NaN in place of what does not exist or cannot be told."""
@@ -82,7 +87,8 @@ class Scores:
         value = float(positive @ beaten)
         parts = ((negative, beating, self.classes[0]), (positive, beaten, self.classes[1]))
         variance = sum(float(share @ (placed - value) ** 2) / max(size - 1, 1) for share, placed, size in parts)
-        return Estimate(value=value, error=float(np.sqrt(variance)) if variance > _ROUNDING else None)
+        told = variance > _ROUNDING and not few(min(self.classes))
+        return Estimate(value=value, error=float(np.sqrt(variance)) if told else None)
 
 
 _ROUNDING = 1e-24
@@ -90,7 +96,12 @@ _ON_EDGE = 1e-9  # k / BINS * BINS may come out just below k
 
 
 def _error(spread: float, size: float) -> float | None:
-    return spread / (size - 1) ** 0.5 if size > 1 and spread**2 > _ROUNDING else None
+    return None if few(size) or spread**2 <= _ROUNDING else spread / (size - 1) ** 0.5
+
+
+def few(size: float) -> bool:
+    """Whether so many effective rows are too few for an error to be told."""
+    return size < FEWEST - _ON_EDGE
 
 
 def summarise(
@@ -126,5 +137,6 @@ def _one(label: NDArray[np.bool_], score: Floats, weight: Floats) -> Scores:
         gaps=tuple(np.bincount(coarse, weights=weight * (label - score), minlength=ECE_BINS).tolist()),
         noise=tuple(np.bincount(coarse, weights=weight * score * (1 - score), minlength=ECE_BINS).tolist()),
         moments={name: moments(values, weight) for name, values in means.items()},
+        unseen={name: moments(unseen(name, rows), weight)[0] for name in ("brier", "log_loss")},
         size=float(sizes[2]),
     )

@@ -99,6 +99,29 @@ def row_losses(metric: str, sample: Sample) -> Floats:
     return np.array(sample.prices)[sample.cells]
 
 
+def unseen(metric: str, sample: Sample) -> Floats:
+    """What each row would add to the spread of a mean, did half a row more of each kind not seen stand beside it.
+
+    A loss that is large where a confident score is wrong may be rare without being impossible: rows among
+    which it happens not to occur would otherwise pass for proof that it never does. For ``brier`` and
+    ``log_loss`` it is half a row in all, like the rows that there are but with the other label; for
+    ``cost`` half a row in each cell of the confusion matrix.
+
+    Returns
+    -------
+    ndarray of shape (n,) or (4,)
+        Half the squared distances from the mean loss; divided by the square of n they add to its variance.
+
+    References
+    ----------
+    The prior of H. Jeffreys (1946), as half a success and half a failure for a rate.
+    """
+    mean = row_losses(metric, sample).mean()
+    if metric == "cost":
+        return np.asarray((np.array(sample.prices) - mean) ** 2 * 2)  # a mean over four cells of half a row each
+    return np.asarray((row_losses(metric, Sample(label=~sample.label, score=sample.score)) - mean) ** 2 / 2)
+
+
 def level(metric: str, sample: Sample) -> Estimate | None:
     """A metric with its standard error; None where it does not exist (AUC with one class, no rows).
 
@@ -113,6 +136,8 @@ def level(metric: str, sample: Sample) -> Estimate | None:
     if metric in RATES:
         return _rate(metric, sample, found)
     error = _smoothed(metric, sample, found.value) if metric in CONFUSION else _spread(found.pulls)
+    if error is not None and metric in _LOSSES:
+        error = float(np.hypot(error, unseen(_LOSSES[metric], sample).mean() ** 0.5 / len(sample.label)))
     return Estimate(value=found.value, error=error if _enough(metric, sample) else None, lift=_noise(metric, sample))
 
 
@@ -260,6 +285,12 @@ def _of_cells(metric: str, sample: Sample) -> _Pulled | None:
     return _Pulled(value, (len(place) * np.where(counts > 0, slope, 0.0))[place])
 
 
+# Metrics that are, but for the sign, means of such losses.
+_LOSSES = {
+    **{metric: metric for metric in ("log_loss", "brier", "cost")},
+    "neg_log_loss": "log_loss",
+    "neg_brier_score": "brier",
+}
 _ROC = ("auc", "roc_auc", "roc_auc_ovo", "roc_auc_ovo_weighted", "roc_auc_ovr", "roc_auc_ovr_weighted")
 _RANKED = frozenset({*_ROC, "average_precision"})
 _METRICS: Mapping[str, Callable[[Sample], _Pulled | None]] = {

@@ -16,6 +16,10 @@ class Interval(NamedTuple):
     high: Floats
 
 
+SUREST = 1 - 2**-50
+"""The highest level that intervals are made at: nearer to 1, rounding would make it 1, at which they say nothing."""
+
+
 def normal_quantile(confidence: float) -> float:
     """Half-width, in standard deviations, of a two-sided normal interval.
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from assay.stats.intervals import normal_quantile
+from assay.stats.intervals import SUREST, normal_quantile
 
 Floats = NDArray[np.float64]
 _SURE = 1.645  # the quantile is not underestimated in 95 % of sets of draws
@@ -42,7 +42,7 @@ def max_t(draws: ArrayLike, confidence: float) -> float:
     table = np.asarray(draws, dtype=np.float64)
     spread = table.std(axis=0, ddof=1)
     varying = spread > 0
-    bound = normal_quantile(1 - (1 - confidence) / max(1, int(varying.sum())))
+    bound = normal_quantile(min(SUREST, 1 - (1 - confidence) / max(1, int(varying.sum()))))
     if (1 - confidence) * len(table) < _TAIL or varying.sum() < 2:
         return bound
     deviation = np.abs(table[:, varying] - table[:, varying].mean(axis=0)) / spread[varying]

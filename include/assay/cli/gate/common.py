@@ -47,6 +47,7 @@ Attempt = Annotated[
     int,
     typer.Option(
         min=1,
+        max=1_000_000,
         help="How many models, this one counted, were measured on these data: the k-th is judged more strictly, "
         "so that trying until one passes does not work.",
     ),

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.core import MISSING, Problem, UserError, did_you_mean
-from assay.gates import require_probabilities
+from assay.gates import no_weight, require_probabilities
 from assay.gates._slices import Coded, coded
 from assay.gates.fairness.coding import Joined, code_columns, join, join_attributes
 from assay.gates.fairness.counts import FairnessEvidence, Rows, named, tabulate, tabulate_pairs
@@ -16,6 +16,7 @@ from assay.policy import Fairness
 
 Attribute = tuple[str, ...]
 _SHOWN = 6
+_WEIGHT = "a weight is 0 or between 1e-100 and 1e100"
 
 
 def measure(
@@ -198,6 +199,6 @@ def _no_scores(policy: Fairness, score: NDArray[np.float64] | None) -> list[Prob
 def _wrong_weights(weights: NDArray[np.float64] | None) -> list[Problem]:
     if weights is None:
         return []
-    if bad := int(np.count_nonzero(~((weights >= 0) & np.isfinite(weights)))):
-        return [Problem(path="weights", message=f"{bad} of {len(weights)} are negative or no number")]
+    if bad := no_weight(weights):
+        return [Problem(path="weights", message=f"{bad} of {len(weights)} are negative or no number", mend=_WEIGHT)]
     return [Problem(path="weights", message="are all 0")] if len(weights) and not weights.any() else []

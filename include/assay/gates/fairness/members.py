@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from assay.core import Group, Measured
-from assay.gates.fairness.scores import Scores
+from assay.gates.fairness.scores import FEWEST, Scores, few
 from assay.stats.counts import effective_size
 from assay.stats.intervals import Estimates, normal_quantile, rates
 
@@ -135,9 +135,12 @@ class GroupCounts(Members):
             return "no weight"
         if metric in RATES:
             return None if self.weight(RATES[metric].whole) else f"no {RATES[metric].called}"
-        for kinds, called in ((("tp", "fn"), "positives"), (("fp", "tn"), "negatives")):
-            if metric == "auc" and not self.weight(kinds):
+        sides = ((("tp", "fn"), "positives"), (("fp", "tn"), "negatives"))
+        for kinds, called in sides if metric == "auc" else ((ALL_KINDS, "rows"),):
+            if not self.weight(kinds):
                 return f"no {called}"
+            if few(self.effective(kinds)):
+                return f"fewer than {FEWEST} {called}" + ("" if self.weights is None else " as they weigh")
         return "scores that do not vary" if np.isnan(self.estimate(metric, 0.95)[1]) else None
 
     def estimate(self, metric: str, confidence: float) -> tuple[float, float, float]:
