@@ -1,0 +1,61 @@
+"""A run's data are held against those that the champion was made from, and against the snapshots before."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+from tests.pipeline.support import CHAIN, POLICY, data, make_folder, make_run, walk
+
+from assay.evidence.opening import archive, rollouts
+from assay.evidence.replay import replay
+from assay.pipeline import steps
+from assay.pipeline.run import GateFailed
+
+pytestmark = pytest.mark.stack
+COMPARED = {"shift", "label_shift", "volume"}
+
+
+@pytest.fixture
+def second(settings, tmp_path, monkeypatch):
+    """A run of a model whose first version serves; its source is yet to be written."""
+    wide = {"label_shift": {"max_difference": 0.2}}  # 1,500 rows cannot tell less from nothing
+    folder = make_folder(tmp_path, gates={**POLICY["gates"], "contract": wide})
+    walk(make_run(settings, folder))
+    champion = SimpleNamespace(champion=SimpleNamespace(version=1))
+    book = SimpleNamespace(current=lambda _: champion, engine=rollouts(settings).engine)
+    monkeypatch.setattr(steps, "rollouts", lambda _: book)
+    return make_run(settings, folder, run_key=f"retrain_{folder.name}/second")
+
+
+def checks_of(run):
+    return {check.name: check for check in replace(run).dossier.verdicts()[0].checks}
+
+
+def test_new_data_are_compared_and_a_replay_compares_them_with_the_same(second):
+    pq.write_table(data(seed=1), second.folder.path / "data.parquet")
+    walk(second)
+    facts = replace(second).dossier.events("snapshot")[0].facts
+    first = archive(second.settings).of_version(second.folder.policy.model, 1).events("snapshot")[0].facts
+    assert facts["reference"] == first["snapshot"]
+    assert [past["rows"] for past in facts["history"]] == [first["rows"]]
+    assert checks_of(second).keys() >= COMPARED
+    found = replay(archive(second.settings), second.folder.policy.model, 2)
+    assert found.agrees, found.to_dict()
+
+
+def test_data_that_moved_stop_the_run(second):
+    table = data(seed=1)
+    moved = table.set_column(1, "x", pc.add(table["x"], pa.scalar(2.0)))
+    pq.write_table(moved, second.folder.path / "data.parquet")
+    walk(second, "snapshot")
+    with pytest.raises(GateFailed, match="shift x"):
+        walk(second, "data_validation")
+
+
+def test_the_same_data_again_are_compared_with_nothing(second):
+    walk(second, *CHAIN[:2])
+    assert replace(second).dossier.events("snapshot")[0].facts["reference"] is None
+    assert not checks_of(second).keys() & {"shift", "label_shift"}
