@@ -102,7 +102,7 @@ NOT_HELD = [
     part("robustness", checks=[drop("noise", 0.5, 0.4, "brier"), drop("unknown_category", 0.1, 0.4)]),
     part("robustness", checks=[*OLD["robustness"]["checks"], drop("missing", 0.1, 0.4)]),
     part("robustness", confidence=0.9),
-    {"contract": {"on_bad_rows": "quarantine", "max_quarantined": 0.1}},
+    {"contract": {"label_leakage": {"max_auc": 0.99}}},
 ]
 
 
@@ -131,6 +131,12 @@ def test_stored_numbers_give_what_measuring_again_gives(case, rival, gates, vers
 def test_what_the_verdict_does_not_hold_is_left_to_measuring(case, gates):
     (gate,) = gates
     assert restate(recorded(case, gate), case.policy, under(case, gates)) is None
+
+
+def test_a_contract_is_measured_again_when_the_fairness_gate_asks_for_other_groups(case):
+    assert (
+        restate(recorded(case, "contract"), case.policy, under(case, part("fairness", groups=["sex", "word"]))) is None
+    )
 
 
 def test_the_limits_tried_change_outcomes(case):

@@ -42,7 +42,8 @@ def restate(verdict: Verdict, old: Policy, new: Policy) -> Judgement | None:
     before, after = dict(old.gates).get(verdict.gate), dict(new.gates).get(verdict.gate)
     if before is None or after is None or isinstance(after, Contract):
         same = Judgement(outcome=verdict.outcome, checks=verdict.checks, groups=verdict.groups)
-        return same if before == after else None  # which rows are set aside decides what is measured
+        # what a contract measures hangs on its own part, and on what the fairness gate asks of the groups' sizes
+        return same if (before, old.gates.fairness) == (after, new.gates.fairness) else None
     if isinstance(after, Fairness):
         return _fairness(verdict, before, after)
     if before.confidence != after.confidence:
