@@ -52,7 +52,7 @@ def test_a_replay_that_agrees_says_so_and_ends_with_0(replay, run):
     assert ran.exit_code == 0, ran.output
     lines = ran.stdout.splitlines()
     assert lines[0] == f"{run.folder.policy.model} version 1, dossier {replace(run).dossier.run_id}"
-    assert lines[2].startswith("contract: agrees, PASS, 2 checks, verdict ")
+    assert lines[2].startswith("contract: agrees, PASS, 11 checks, verdict ")
     assert lines[3].startswith("performance: agrees, PASS, 1 checks, verdict ")
     assert lines[4] == f"training: agrees, ONNX {run.candidate.digest[:16]}"
     assert lines[-1] == "Everything agrees."

@@ -81,7 +81,7 @@ class Check:
                 "limit": None if raw["limit"] is None else Limit(**raw["limit"]),
                 "groups": None if raw["groups"] is None else tuple(raw["groups"]),
                 "interval": _pair(raw["interval"]),
-                "examples": tuple(raw["examples"]) if "examples" in raw else None,
+                "examples": None if raw.get("examples") is None else tuple(raw["examples"]),
             }
         )
 
