@@ -12,6 +12,7 @@ from assay.data.features import encode, model_inputs
 from assay.evidence.judging import GATES, judge_gate
 from assay.evidence.training import train
 from assay.gates import contract, fairness, performance, robustness
+from assay.gates.contract import builtin
 from assay.training.onnx_model import OnnxModel
 
 RIVAL = {
@@ -43,10 +44,16 @@ def test_every_gate_says_what_measuring_and_judging_by_hand_says(case):
     label = np.array([each == "yes" for each in rows["y"].to_pylist()])
     inputs = model_inputs(rows, case.onnx.inputs)
     score, gates = case.onnx.score(inputs), case.policy.gates
+    beyond = builtin.measure(
+        files=case.snapshot.files(),
+        roles=builtin.Roles.of(case.policy.data),
+        policy=gates.contract,
+        split=builtin.Split(training=case.trained_on, testing=case.held_out),
+        fairness=gates.fairness,
+    )
+    met = contract.measure(files=case.snapshot.files(), suite=contract.load_suite(case.contract))
     by_hand = {
-        "contract": contract.judge(
-            contract.measure(files=case.snapshot.files(), suite=contract.load_suite(case.contract))
-        ),
+        "contract": contract.judge(replace(met, beyond=beyond), gates.contract),
         "performance": performance.judge(
             performance.measure(label=label, score=score, champion_score=None, policy=gates.performance, seed=1),
             gates.performance,
