@@ -55,6 +55,7 @@ MISTAKES = [
     ({"score": "beyond"}, ["beyond: is not a number between 0 and 1 in 1 of 2000 rows"]),
     ({"groups": "sex,key"}, ["key: has 2,000 distinct values; groups are compared by at most 200 (declare edges"]),
     ({"groups": "sex,key", "data": "rows.parquet"}, ["key: has more than 200 distinct values; groups are compared"]),
+    ({"groups": "sex,income"}, ['--groups: "income" is what is judged, and makes no groups']),
     ({"groups": "fine*finer"}, ["fine*finer: has more than 1,000 groups that occur, which is the most"]),
     ({"policy": "metric.yaml"}, ["gates.fairness.checks.0.metric: must be", '(did you mean "tpr"?)']),
     ({"policy": "column.yaml"}, ['sexx: no such column (did you mean "sex"?)']),

@@ -1,17 +1,17 @@
 """A run's data are held against those that the champion was made from, and against the snapshots before."""
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from tests.pipeline.support import CHAIN, POLICY, data, make_folder, make_run, walk
+from tests.pipeline.moving import later, to_the_last_stage
+from tests.pipeline.support import CHAIN, POLICY, approve, data, gateway, make_folder, make_run, walk
 
-from assay.evidence.opening import archive, rollouts
+from assay.evidence.opening import archive
 from assay.evidence.replay import replay
-from assay.pipeline import steps
+from assay.pipeline import promotion
 from assay.pipeline.run import GateFailed
 
 pytestmark = pytest.mark.stack
@@ -19,14 +19,18 @@ COMPARED = {"shift", "label_shift", "volume"}
 
 
 @pytest.fixture
-def second(settings, tmp_path, monkeypatch):
+def second(settings, tmp_path):
     """A run of a model whose first version serves; its source is yet to be written."""
     small = {"on_inconclusive": "review"}  # 1,500 rows cannot tell a shift within the limits from none
     folder = make_folder(tmp_path, gates={**POLICY["gates"], "contract": small})
-    walk(make_run(settings, folder))
-    champion = SimpleNamespace(champion=SimpleNamespace(version=1))
-    book = SimpleNamespace(current=lambda _: champion, engine=rollouts(settings).engine)
-    monkeypatch.setattr(steps, "rollouts", lambda _: book)
+    first = make_run(settings, folder)
+    walk(first)
+    approve(replace(first, pinned=False))
+    with gateway(settings, folder.name) as (reached, says):
+        first = replace(first, settings=reached, pinned=False)
+        first.__dict__["says"] = says
+        to_the_last_stage(first)
+        assert promotion.move(later(first))["stage"] == "champion"
     return make_run(settings, folder, run_key=f"retrain_{folder.name}/second")
 
 

@@ -36,6 +36,10 @@ def performance(text):
             "slices: [sex], floors: [{metric: auc, min: 0.5}, {metric: auc, max: 0.4}]",
             "gates.performance: floors on auc contradict each other: at least 0.5 and at most 0.4",
         ),
+        (
+            "slices: [sex], floors: [{metric: brier, max: -1}]",
+            "floors.0: max must be between 0 and 1, as brier is, got -1",
+        ),
         ("size_mb: -1", "gates.performance.size_mb: must be greater than 0, got -1"),
         ("champion: [{metric: acc, margin: 0.1}]", 'champion.0.metric: unknown metric "acc"'),
     ],
@@ -43,6 +47,11 @@ def performance(text):
 def test_each_contradiction_is_named(text, expected):
     assert CHECKS in GOOD
     assert expected in message(performance(text))
+
+
+def test_a_limit_that_no_model_could_meet_or_miss_is_refused():
+    out_of_reach = GOOD.replace(CHECKS, "performance: {checks: [{metric: auc, min: 5}]")
+    assert "checks.0: min must be between 0 and 1, as auc is, got 5" in message(out_of_reach)
 
 
 def test_checks_of_one_metric_must_leave_room():

@@ -278,16 +278,18 @@ class Run:
 
     @cached_property
     def case(self) -> "Case":
-        """What the gate before training judges from, and training itself; the other gates add the candidate."""
+        """What training works from; every gate adds what it compares."""
         from assay.evidence.judging import Case
 
+        return Case(policy=self.folder.policy, contract=self.folder.contract, snapshot=self.opened, seed=self.seed)
+
+    def compared(self) -> "Case":
+        """The case with what its data are compared with: the champion's data, and the snapshots before."""
         facts = self.latest("snapshot").facts
-        return Case(
-            policy=self.folder.policy,
-            contract=self.folder.contract,
-            snapshot=self.opened,
-            seed=self.seed,
-            reference=None if facts.get("reference") is None else self._open(str(facts["reference"])),
+        reference = facts.get("reference")
+        return replace(
+            self.case,
+            reference=None if reference is None else self._open(str(reference)),
             history=facts.get("history", ()),
         )
 

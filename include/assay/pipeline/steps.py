@@ -74,7 +74,7 @@ def snapshot(run: Run) -> dict[str, Any]:
 def data_validation(run: Run) -> dict[str, Any]:
     """Hold the snapshot to its data contract."""
     run.require(trained=False)
-    verdict = run.decide("contract", lambda: judge_gate(run.case, "contract"), trained=False)
+    verdict = run.decide("contract", lambda: judge_gate(run.compared(), "contract"), trained=False)
     return {"verdict": verdict.digest}
 
 

@@ -9,6 +9,9 @@ from assay.core import did_you_mean
 OWN = ("auc", "log_loss", "brier", "ece", "accuracy")
 """Our own names; of these log_loss, brier and ece are better when smaller."""
 
+SHARES = ("auc", "brier", "ece", "accuracy")
+"""Those that lie between 0 and 1."""
+
 # scikit-learn's scorers of two classes, by their own names: larger is better for each of them.
 OF_SCORES = (
     "average_precision", "d2_brier_score", "d2_log_loss_score", "neg_brier_score", "neg_log_loss", "roc_auc",

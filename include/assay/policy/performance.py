@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from assay.core import Severity
-from assay.policy.metrics import OF_DECISIONS, MetricName
+from assay.policy.metrics import OF_DECISIONS, SHARES, MetricName
 from assay.policy.parts import Column, Columns, Limited, OnInconclusive, Part, Share, starred
 
 Positive = Annotated[float, Field(gt=0)]
@@ -18,11 +18,17 @@ class PerformanceCheck(Limited):
 
     metric: MetricName
 
+    @model_validator(mode="after")
+    def _reachable(self) -> "PerformanceCheck":
+        for side in ("min", "max"):
+            value = getattr(self, side)
+            if value is not None and self.metric in SHARES and not 0 <= value <= 1:
+                raise ValueError(f"{side} must be between 0 and 1, as {self.metric} is, got {value:g}")
+        return self
 
-class Floor(Limited):
+
+class Floor(PerformanceCheck):
     """A limit that every declared slice must keep: the worst of them is judged."""
-
-    metric: MetricName
 
     @model_validator(mode="after")
     def _one_side(self) -> "Floor":
@@ -113,7 +119,7 @@ class Performance(Part):
     """
 
     confidence: Share = 0.95
-    draws: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    draws: Annotated[int, Field(ge=100, le=100_000, json_schema_extra={"deprecated": True})] = 1000
     checks: Annotated[list[PerformanceCheck], Field(min_length=1)]
     champion: list[ChampionCheck] = []
     slices: list[Column | Annotated[Columns, Field(min_length=1)]] = []

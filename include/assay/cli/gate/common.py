@@ -43,6 +43,12 @@ Page = Annotated[
         show_default=False,
     ),
 ]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help="The score from which on the model decides for the positive class.", show_default=False
+    ),
+]
 Attempt = Annotated[
     int,
     typer.Option(

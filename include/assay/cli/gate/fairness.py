@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli.errors import explained
-from assay.cli.gate.common import Attempt, Data, Label, Page, PolicyFile, Positive, Target, begin, end
+from assay.cli.gate.common import Attempt, Data, Label, Page, PolicyFile, Positive, Target, Threshold, begin, end
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,12 +37,7 @@ def fairness(
             show_default=False,
         ),
     ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0, max=1, help="The score from which on the model decides for the positive class.", show_default=False
-        ),
-    ] = None,
+    threshold: Threshold = None,
     weights: Annotated[
         str | None, typer.Option(help="Column with how much each row counts (survey weights).", show_default=False)
     ] = None,
@@ -69,6 +64,8 @@ def fairness(
     mistakes, gates, policy_sha256 = begin(json, policy, "fairness", data, html=html)
     part, by = _grouped(_worded(gates.fairness), groups, mistakes)
     _decided_how(label, prediction, score, threshold, mistakes)
+    for name in (each for each in by if each in (label, prediction)):
+        mistakes.add("--groups", f'"{name}" is what is judged, and makes no groups', "name columns about people")
     _out_of_place({"--positive": positive, "--score": score, "--threshold": threshold}, part, mistakes)
     by = _uncrowded(data, by, part, mistakes)
     numeric = part is not None and part.numeric

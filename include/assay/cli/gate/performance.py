@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assay.cli.errors import explained
-from assay.cli.gate.common import Attempt, Data, Label, Page, PolicyFile, Positive, Seed, Target, begin, end
+from assay.cli.gate.common import Attempt, Data, Label, Page, PolicyFile, Positive, Seed, Target, Threshold, begin, end
 from assay.cli.gate.model import read_model
 
 if TYPE_CHECKING:
@@ -19,12 +19,6 @@ if TYPE_CHECKING:
     from assay.training.onnx_model import Kind
 
 _DECIDED = "name the column with the decisions, or the score from which on it decides for the positive class"
-Threshold = Annotated[
-    float | None,
-    typer.Option(
-        min=0, max=1, help="The score from which on the model decides for the positive class.", show_default=False
-    ),
-]
 
 
 @explained

@@ -1,7 +1,6 @@
 """Batches of rows that Great Expectations can evaluate: in DuckDB, and where it cannot, in pandas."""
 
 import io
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -9,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assay.core import UnavailableError
 from assay.gates.contract.dialect import great_expectations
-from assay.gates.contract.mount import TABLE, mount, settings
+from assay.gates.contract.mount import TABLE, mount, scratch, settings
 
 Entry = Mapping[str, Any]
 
@@ -73,12 +71,8 @@ def open_batch(files: Sequence[Path]) -> Iterator[Batch]:
     UnavailableError
         When there is no room for the scratch database.
     """
-    try:
-        scratch = tempfile.TemporaryDirectory(prefix="assay-contract-")
-    except OSError as error:
-        raise UnavailableError(f"no scratch folder could be made: {error}") from error
-    with scratch as folder, silence():
-        database = Path(folder) / "contract.duckdb"
+    with scratch("assay-contract-") as folder, silence():
+        database = folder / "contract.duckdb"
         columns, rows = mount(database, files)
         source = _context().data_sources.add_sql("contract", connection_string=f"duckdb:///{database}")
         try:

@@ -2,7 +2,9 @@
 
 import csv
 import glob
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from assay.core import Problem, UnavailableError, UserError
@@ -14,6 +16,23 @@ _PER_COLUMN = 0.2
 """What it must hold for each column while it makes a table, in MB, however few the rows."""
 # the spellings of a missing value that pyarrow and pandas know too
 _NULLS = ["", "#N/A", "N/A", "NA", "NULL", "NaN", "n/a", "nan", "null"]
+
+
+@contextmanager
+def scratch(prefix: str) -> Iterator[Path]:
+    """A folder for a scratch database, gone when the block ends.
+
+    Raises
+    ------
+    UnavailableError
+        When it cannot be made.
+    """
+    try:
+        made = tempfile.TemporaryDirectory(prefix=prefix)
+    except OSError as error:
+        raise UnavailableError(f"no scratch folder could be made: {error}") from error
+    with made as folder:
+        yield Path(folder)
 
 
 def mount(database: Path, files: Sequence[Path]) -> tuple[list[str], int]:

@@ -1,7 +1,6 @@
 """The one place where the built-in checks ask for rows: files, as a relation that SQL aggregates run on."""
 
 import glob
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from assay.core import UnavailableError
-from assay.gates.contract.mount import TABLE, mount, quoted
+from assay.gates.contract.mount import TABLE, mount, quoted, scratch
 
 if TYPE_CHECKING:
     import duckdb
@@ -117,16 +116,12 @@ def open_table(files: Sequence[Path]) -> Iterator[Table]:
     """
     import duckdb
 
-    try:
-        scratch = tempfile.TemporaryDirectory(prefix="assay-builtin-")
-    except OSError as error:
-        raise UnavailableError(f"no scratch folder could be made: {error}") from error
-    with scratch as folder:
-        database = Path(folder) / "rows.duckdb"
+    with scratch("assay-builtin-") as folder:
+        database = folder / "rows.duckdb"
         names, rows = mount(database, files)
         with duckdb.connect(str(database)) as connection:
             connection.execute(f"SET memory_limit='{_MEMORY}'")
-            connection.execute(f"SET temp_directory={quoted(str(Path(folder) / 'spill'))}")
+            connection.execute(f"SET temp_directory={quoted(str(folder / 'spill'))}")
             connection.execute("SET enable_progress_bar=false")  # standard output may be a verdict's
             types = [str(row[1]) for row in connection.execute(f"DESCRIBE {TABLE}").fetchall()]
             columns = tuple(
