@@ -91,11 +91,10 @@ def _repeats(cls: Any, *, execution_engine: Any, metric_domain_kwargs: dict[str,
 
 
 def _median(cls: Any, *, execution_engine: Any, metric_domain_kwargs: dict[str, Any], **_: Any) -> Any:
-    import sqlalchemy as sa
+    from assay.gates.contract.median import median
 
-    column: Any = sa.column(metric_domain_kwargs["column"])
-    query = sa.select(sa.func.median(column)).select_from(_rows(execution_engine, metric_domain_kwargs))
-    return execution_engine.execute_query(query).fetchall()[0][0]
+    rows = _rows(execution_engine, metric_domain_kwargs)
+    return median(metric_domain_kwargs["column"], rows, lambda query: execution_engine.execute_query(query).fetchall())
 
 
 def _rows(execution_engine: Any, domain: dict[str, Any]) -> Any:
