@@ -32,6 +32,7 @@ from assay.data.describe import describe
 from assay.data.origins.opening import open_origin
 from assay.data.origins.origin import Origin, files_sha256
 from assay.data.progress import Progress, counting, silent
+from assay.data.sieve import Sieve
 from assay.data.staging import Parts, staging
 from assay.data.table import commit
 from assay.data.terms import Terms, kept_batches
@@ -104,6 +105,7 @@ def create_snapshot(
     root: str,
     base: Path = Path(),
     sources: Sequence[str] = (),
+    sieve: Sieve | None = None,
     progress: Progress = silent,
 ) -> Snapshot:
     """Register what may be kept of a source; the same content always gives the same snapshot.
@@ -123,6 +125,8 @@ def create_snapshot(
         The folder that a relative source is meant from.
     sources
         Folders and URLs that a source must lie below; none means everywhere.
+    sieve
+        What sets rows aside; without it none is.
     progress
         Told what is being done.
 
@@ -135,15 +139,16 @@ def create_snapshot(
         again repairs it.
     """
     folder = _folder(root, model)
-    terms, began = Terms.of(data), utc_now()
+    terms, sieve, began = Terms.of(data), sieve or Sieve(), utc_now()
     named = str(source) if isinstance(source, Path) else source
     origin = open_origin(named, base=base, roots=sources, progress=progress)
     with _reached(f"writing a snapshot of {model}"), staging(folder) as place:
-        staged = _stage(origin, terms, place, progress)
+        staged = sieve.sift(_stage(origin, terms, place, progress), place)
         files = origin.files()
         described = describe(staged, data, origin.name, progress)
         digest = files_digest(staged, counting(progress, "hashing the rows", described["rows"]))
         snapshot_id = f"{model}-{digest[:16]}"
+        set_aside = sieve.settle(folder, snapshot_id)
         if _manifest_path(folder, snapshot_id).is_file():
             return open_snapshot(root=root, model=model, snapshot_id=snapshot_id)
         fault_point("snapshot.staged")
@@ -160,6 +165,7 @@ def create_snapshot(
             **({"source_files": files} if len(files) > 1 else {}),
             **origin.facts,
             **terms.facts(),
+            **set_aside,
             "purpose": data.purpose,
             "extracted_at": began,
             "keep_until": _keep_until(began, data.keep_days),
