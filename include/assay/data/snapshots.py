@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -24,9 +24,11 @@ from assay.core import (
     fault_point,
     problem,
     replace_file,
+    sha256_bytes,
     sha256_file,
     utc_now,
 )
+from assay.data import tombstones
 from assay.data.content import canonical_table, files_digest
 from assay.data.describe import describe
 from assay.data.origins.opening import open_origin
@@ -35,6 +37,7 @@ from assay.data.progress import Progress, counting, silent
 from assay.data.sieve import Sieve
 from assay.data.staging import Parts, staging
 from assay.data.table import commit
+from assay.data.takings import add_taking, kept_until, later_takings, taken_at, taking_of
 from assay.data.terms import Terms, kept_batches
 
 if TYPE_CHECKING:
@@ -59,12 +62,22 @@ class Snapshot:
         What pins it: table version, files with their SHA-256, schema, source, time, content digest.
     folder
         The model's folder below the root; the manifest's file paths are relative to it.
+    manifest_sha256
+        Of the manifest's file: what a dossier pins.
+    takings
+        Whence, when and for what its rows were read, each time that they were: the first as the manifest has it. In a
+        snapshot that was just created the last one is its own.
+    tombstone
+        What is left, where its rows were deleted.
     """
 
     id: str
     rows: int
     manifest: Mapping[str, Any]
     folder: Path
+    manifest_sha256: str
+    takings: Sequence[Mapping[str, Any]] = field(repr=False)
+    tombstone: "tombstones.Tombstone | None" = None
 
     @property
     def manifest_file(self) -> Path:
@@ -72,9 +85,19 @@ class Snapshot:
         return _manifest_path(self.folder, self.id)
 
     @property
+    def place(self) -> str:
+        """What names it and its manifest; see `tombstones.place_of`."""
+        return tombstones.place_of(self.id, self.manifest_sha256)
+
+    @property
     def taken_at(self) -> datetime:
-        """When its rows were read from the source, in UTC."""
-        return datetime.fromisoformat(self.manifest.get("extracted_at", self.manifest["created_at"]))
+        """When its rows were last read from the source, in UTC."""
+        return taken_at(self.takings[-1])
+
+    @property
+    def keep_until(self) -> str | None:
+        """The last day on which any purpose keeps its rows; None without a limit."""
+        return kept_until(self.takings)
 
     def files(self) -> list[Path]:
         """Absolute paths of its Parquet files, in the order of the rows."""
@@ -149,16 +172,7 @@ def create_snapshot(
         digest = files_digest(staged, counting(progress, "hashing the rows", described["rows"]))
         snapshot_id = f"{model}-{digest[:16]}"
         set_aside = sieve.settle(folder, snapshot_id)
-        if _manifest_path(folder, snapshot_id).is_file():
-            return open_snapshot(root=root, model=model, snapshot_id=snapshot_id)
-        fault_point("snapshot.staged")
-        version, paths = commit(folder / "table", staged, snapshot_id, digest)
-        fault_point("snapshot.committed")
-        manifest = {
-            "id": snapshot_id,
-            "model": model,
-            "table_version": version,
-            "files": [_record(path, folder) for path in paths],
+        taking = {
             **described,
             "source": origin.name,
             "source_sha256": files_sha256(files),
@@ -171,14 +185,28 @@ def create_snapshot(
             "keep_until": _keep_until(began, data.keep_days),
             "code_version": code_version(),
             "created_at": utc_now(),
+        }
+        if (path := _manifest_path(folder, snapshot_id)).is_file() and not _load(folder, path).tombstone:
+            found = open_snapshot(root=root, model=model, snapshot_id=snapshot_id)
+            add_taking(folder, found.place, taking_of(taking))
+            return replace(found, takings=(*found.takings, taking_of(taking)))
+        fault_point("snapshot.staged")
+        version, paths = commit(folder / "table", staged, tombstones.generation(folder, snapshot_id), digest)
+        fault_point("snapshot.committed")
+        manifest = {
+            "id": snapshot_id,
+            "model": model,
+            "table_version": version,
+            "files": [_record(path, folder) for path in paths],
+            **taking,
             "content_sha256": digest,
         }
-        replace_file(_manifest_path(folder, snapshot_id), json.dumps(manifest, indent=2).encode())
-    return _snapshot(folder, manifest)
+        replace_file(path, json.dumps(manifest, indent=2).encode())
+    return _load(folder, path)
 
 
 def find_snapshot(*, root: str, model: str, snapshot_id: str) -> Snapshot:
-    """Read a snapshot's manifest; its files are not looked at.
+    """Read a snapshot's manifest, also where its rows were deleted; its files are not looked at.
 
     Raises
     ------
@@ -201,9 +229,11 @@ def open_snapshot(*, root: str, model: str, snapshot_id: str) -> Snapshot:
     Raises
     ------
     UserError
-        As `find_snapshot`, and listing every file that is missing or was changed.
+        As `find_snapshot`, and when its rows were deleted, or listing every file that is missing or was changed.
     """
     snapshot = find_snapshot(root=root, model=model, snapshot_id=snapshot_id)
+    if snapshot.tombstone is not None:
+        raise UserError(snapshot_id, [snapshot.tombstone.problem])
     if problems := changed_files(snapshot):
         raise UserError(snapshot_id, problems)
     return snapshot
@@ -249,15 +279,24 @@ def _manifest_path(folder: Path, snapshot_id: str) -> Path:
 
 def _load(folder: Path, path: Path) -> Snapshot:
     try:
-        return _snapshot(folder, json.loads(path.read_bytes()))
-    except (ValueError, KeyError):
+        return _snapshot(folder, path.read_bytes())
+    except (ValueError, KeyError, TypeError):
         raise problem(
             str(path), "is not a snapshot manifest", "restore it, or delete it and take the snapshot again"
         ) from None
 
 
-def _snapshot(folder: Path, manifest: Mapping[str, Any]) -> Snapshot:
-    return Snapshot(id=manifest["id"], rows=manifest["rows"], manifest=manifest, folder=folder)
+def _snapshot(folder: Path, content: bytes) -> Snapshot:
+    manifest, digest = json.loads(content), sha256_bytes(content)
+    return Snapshot(
+        id=manifest["id"],
+        rows=manifest["rows"],
+        manifest=manifest,
+        folder=folder,
+        manifest_sha256=digest,
+        takings=(taking_of(manifest), *later_takings(folder, tombstones.place_of(manifest["id"], digest))),
+        tombstone=tombstones.find(folder, manifest["id"], digest),
+    )
 
 
 def _stage(origin: Origin, terms: Terms, place: Path, progress: Progress) -> list[Path]:

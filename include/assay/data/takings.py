@@ -1,0 +1,80 @@
+"""The takings of a snapshot: whence, when and for what its rows were read, each time that they were.
+
+The same rows make one snapshot, and its manifest tells of the first taking. Each later one is a file beside it,
+never changed: a run's evidence is about its own taking, and rows are kept as long as any purpose may keep them.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from assay.core import replace_file, sha256_json
+
+_CONTENT = ("id", "model", "table_version", "files", "schema", "rows", "content_sha256")
+"""What a manifest says of the rows, whoever took them; all else is of the taking."""
+
+
+def taking_of(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest says of the first taking."""
+    return {name: value for name, value in manifest.items() if name not in _CONTENT}
+
+
+def taken_at(taking: Mapping[str, Any]) -> datetime:
+    """When the rows were read from the source, in UTC."""
+    return datetime.fromisoformat(taking.get("extracted_at", taking["created_at"]))
+
+
+def add_taking(folder: Path, place: str, taking: Mapping[str, Any]) -> None:
+    """Keep a later taking; the very same is kept once.
+
+    Parameters
+    ----------
+    folder
+        The model's.
+    place
+        Names the snapshot and its manifest, see `tombstones.place_of`.
+
+    Raises
+    ------
+    OSError
+        When disk or permissions do not allow it.
+    """
+    name = f"{sha256_json(taking)[:16]}.json"
+    replace_file(folder / "takings" / place / name, json.dumps(taking, indent=2).encode())
+
+
+def later_takings(folder: Path, place: str) -> list[dict[str, Any]]:
+    """Every taking but the first, oldest first.
+
+    Raises
+    ------
+    ValueError
+        When a file of them is no taking.
+    """
+    found = [json.loads(path.read_bytes()) for path in (folder / "takings" / place).glob("*.json")]
+    if not all(isinstance(each, dict) and "extracted_at" in each for each in found):
+        raise ValueError("not a taking")
+    return sorted(found, key=lambda taking: str(taking["extracted_at"]))
+
+
+def kept_until(takings: Sequence[Mapping[str, Any]]) -> str | None:
+    """The last day on which any purpose keeps the rows; None when one keeps them without limit.
+
+    For each purpose its latest taking speaks: a team that shortens `keep_days` is heard from the next taking on.
+
+    Parameters
+    ----------
+    takings
+        Oldest first.
+
+    Examples
+    --------
+    >>> kept_until([{"purpose": "a", "keep_until": "2030-01-01"}, {"purpose": "b", "keep_until": "2028-01-01"}])
+    '2030-01-01'
+    >>> kept_until([{"purpose": "a", "keep_until": "2030-01-01"}, {"purpose": "a", "keep_until": "2028-01-01"}])
+    '2028-01-01'
+    """
+    last = {str(each.get("purpose") or ""): each.get("keep_until") for each in takings}.values()
+    return None if None in last else max(map(str, last), default=None)

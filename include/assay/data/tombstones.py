@@ -1,0 +1,119 @@
+"""What is left of a snapshot whose rows were deleted: its manifest, word for word, and who deleted them when.
+
+Dossiers pin a manifest by its digest, so that the manifest itself never changes. A tombstone is a file beside it,
+named after the snapshot and that digest: from the moment it stands there the snapshot is deleted, whatever of its
+files a kill has left behind. The same rows taken again later have another manifest, which no tombstone names.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from assay.core import Problem, replace_file
+
+_FOLDER = "expired"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tombstone:
+    """A snapshot whose rows were deleted because their time was over.
+
+    Attributes
+    ----------
+    snapshot, manifest_sha256
+        Whose rows, and the SHA-256 of the manifest that pinned them.
+    keep_until
+        The last day on which they might be kept.
+    at, by
+        When it was done, UTC, and by whom.
+    rows, bytes
+        How much.
+    files
+        The files that went, relative to the model's folder.
+    manifest
+        The text of the manifest.
+    """
+
+    snapshot: str
+    manifest_sha256: str
+    keep_until: str
+    at: str
+    by: str
+    rows: int
+    bytes: int
+    files: tuple[str, ...]
+    manifest: str
+
+    @property
+    def place(self) -> str:
+        """What names it; see `place_of`."""
+        return place_of(self.snapshot, self.manifest_sha256)
+
+    @property
+    def sentence(self) -> str:
+        """What whoever wants the rows is told."""
+        until = f"they might be kept until {self.keep_until}"
+        return f"its rows were deleted on {self.at[:10]} as data.keep_days asked: {until}"
+
+    @property
+    def problem(self) -> Problem:
+        """The same, as what is wrong with asking for them."""
+        mend = f"take a new snapshot; assay snapshot show {self.snapshot} tells what it was"
+        return Problem(path=self.snapshot, message=self.sentence, mend=mend)
+
+    def facts(self) -> dict[str, Any]:
+        """All but the manifest, as plain JSON values."""
+        return {**{name: value for name, value in asdict(self).items() if name != "manifest"}, "files": [*self.files]}
+
+    def left(self, folder: Path) -> list[Path]:
+        """Those of its files that are still there."""
+        return [path for name in self.files if (path := folder / name).exists()]
+
+    def write(self, folder: Path) -> None:
+        """Put it where `find` and `every` look.
+
+        Raises
+        ------
+        OSError
+            When disk or permissions do not allow it.
+        """
+        replace_file(_path(folder, self.place), json.dumps(asdict(self), indent=2).encode())
+
+
+def place_of(snapshot_id: str, manifest_sha256: str) -> str:
+    """What names a snapshot and one of its manifests: the same rows, deleted and taken again, have another.
+
+    Examples
+    --------
+    >>> place_of("income-bde34c10383ef04b", "9f" * 32)
+    'income-bde34c10383ef04b.9f9f9f9f9f9f9f9f'
+    """
+    return f"{snapshot_id}.{manifest_sha256[:16]}"
+
+
+def find(folder: Path, snapshot_id: str, manifest_sha256: str) -> Tombstone | None:
+    """The tombstone of a snapshot with this very manifest; None while its rows are kept."""
+    path = _path(folder, place_of(snapshot_id, manifest_sha256))
+    return _read(path) if path.is_file() else None
+
+
+def every(folder: Path) -> list[Tombstone]:
+    """All tombstones of a model, oldest first."""
+    return sorted(map(_read, (folder / _FOLDER).glob("*.json")), key=lambda each: (each.at, each.snapshot))
+
+
+def generation(folder: Path, snapshot_id: str) -> str:
+    """What the files of rows are called: after rows were deleted and are taken again, not as before."""
+    deleted = sum(1 for _ in (folder / _FOLDER).glob(f"{snapshot_id}.*.json"))
+    return f"{snapshot_id}.{deleted + 1}" if deleted else snapshot_id
+
+
+def _path(folder: Path, place: str) -> Path:
+    return folder / _FOLDER / f"{place}.json"
+
+
+def _read(path: Path) -> Tombstone:
+    told: Mapping[str, Any] = json.loads(path.read_bytes())
+    return Tombstone(**{**told, "files": tuple(told["files"])})
