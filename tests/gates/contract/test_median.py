@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.gates.contract import measure
 from assay.gates.contract import median as under_test
 from assay.gates.contract.median import median
 
@@ -70,3 +71,16 @@ def test_dates_have_duckdbs_median():
     days = np.arange("2020-01-01", "2020-02-01", dtype="datetime64[D]")
     found, _ = asked(table(days))
     assert str(found).startswith("2020-01-16")
+
+
+def test_an_expectation_asks_for_it(tmp_path):
+    import pyarrow.parquet as pq
+
+    values = np.random.default_rng(4).integers(0, 2**40, size=2_000_001)
+    pq.write_table(table(values), tmp_path / "v.parquet")
+    limits = {"min_value": float(np.median(values)), "max_value": float(np.median(values))}
+    entry = {"type": "expect_column_median_to_be_between", "kwargs": {"column": "v", **limits}}
+    suite = {"expectations": [{**entry, "meta": {}, "severity": "critical"}]}
+    [finding] = measure(files=[tmp_path / "v.parquet"], suite=suite).findings
+    assert finding.met
+    assert finding.fallback is None

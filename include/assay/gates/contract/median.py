@@ -42,7 +42,7 @@ def _sketched(value: Any, rows: Any, ask: Ask) -> Sequence[tuple[Any, Any]]:
     """Pairs of values that the median ought to lie between, the nearer first."""
     import sqlalchemy as sa
 
-    shares = [sa.func.approx_quantile(value, sa.literal(share)) for pair in _BRACKETS for share in pair]
+    shares = [sa.func.approx_quantile(value, sa.literal_column(str(share))) for pair in _BRACKETS for share in pair]
     [found] = ask(sa.select(*shares).select_from(rows))
     return list(zip(found[::2], found[1::2], strict=True))
 
