@@ -5,11 +5,13 @@ from assay.core.budget import Budget
 from assay.core.canonical import canonical_json, sha256_bytes, sha256_file, sha256_json, sha256_tree
 from assay.core.cells import MISSING
 from assay.core.clock import Stopwatch, utc_now
+from assay.core.distribution import Distribution
 from assay.core.errors import AssayError, Problem, UnavailableError, UserError, did_you_mean, problem
 from assay.core.event import Event, Record, record_from_dict
 from assay.core.faults import fault_point
 from assay.core.files import replace_file
 from assay.core.judge import describe_estimate, describe_limit, judge_interval
+from assay.core.limit import Limit
 from assay.core.outcome import EXIT_CODES, Outcome, worst
 from assay.core.settings import Settings, code_version
 from assay.core.verdict import (
@@ -18,7 +20,6 @@ from assay.core.verdict import (
     Group,
     GroupMetrics,
     Judgement,
-    Limit,
     Measured,
     Severity,
     Subject,
@@ -37,6 +38,7 @@ __all__ = [
     "AssayError",
     "Budget",
     "Check",
+    "Distribution",
     "Event",
     "Group",
     "GroupMetrics",

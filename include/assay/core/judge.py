@@ -1,7 +1,7 @@
 """Hold an interval against a limit: the only place where an outcome is decided from numbers."""
 
+from assay.core.limit import Limit
 from assay.core.outcome import Outcome
-from assay.core.verdict import Limit
 
 
 def judge_interval(

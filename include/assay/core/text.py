@@ -4,7 +4,8 @@ import textwrap
 from collections.abc import Sequence
 
 from assay.core.judge import describe_estimate
-from assay.core.verdict import Check, Limit, Verdict
+from assay.core.limit import Limit
+from assay.core.verdict import Check, Verdict
 
 _HEADER = ("outcome", "check", "estimate [low, high]", "limit", "n", "reason")
 _GAP = "  "

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from assay.core.budget import Budget
 from assay.core.canonical import sha256_json
 from assay.core.clock import Stopwatch
+from assay.core.distribution import Distribution
+from assay.core.limit import Limit
 from assay.core.outcome import Outcome, worst
 
 Severity = Literal["critical", "warning", "info"]
@@ -16,14 +18,6 @@ Example = Mapping[str, str | None]
 
 TIMED = "timed"
 """How a check compares that read a clock: measured again, on whatever machine, its numbers are others."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Limit:
-    """What an estimate is held against; either side may be open."""
-
-    min: float | None = None
-    max: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,6 +127,8 @@ class Verdict:
     budget
         What it spent of the gate's error over all attempts on the same snapshot; None for a gate
         that has no such error, and where attempts are not counted.
+    distributions
+        Of columns that its checks are about; only the contract gate has any.
     """
 
     gate: str
@@ -148,17 +144,21 @@ class Verdict:
     checks: Sequence[Check]
     groups: Sequence[GroupMetrics] = field(default_factory=tuple)
     budget: Budget | None = None
+    distributions: Sequence[Distribution] = field(default_factory=tuple)
 
     def to_dict(self) -> dict[str, Any]:
         """The verdict as plain JSON values."""
         data: dict[str, Any] = _plain(asdict(self))
         if self.budget is None:  # absent, not null: verdicts from before there were budgets keep their digests
             del data["budget"]
+        if not self.distributions:  # likewise
+            del data["distributions"]
         for check, raw in zip(self.checks, data["checks"], strict=True):
-            if check.limit is not None:  # an open side is absent, not null
-                raw["limit"] = {side: bound for side, bound in raw["limit"].items() if bound is not None}
             if check.examples is None:
                 del raw["examples"]
+        for raw in (*data["checks"], *data.get("distributions", ())):
+            if raw["limit"] is not None:  # an open side is absent, not null
+                raw["limit"] = {side: bound for side, bound in raw["limit"].items() if bound is not None}
         return data
 
     @classmethod
@@ -183,7 +183,13 @@ class Verdict:
             for raw in data["groups"]
         )
         budget = Budget(**data["budget"]) if "budget" in data else None
-        read = {"outcome": Outcome(data["outcome"]), "checks": checks, "groups": groups, "budget": budget}
+        read = {
+            "outcome": Outcome(data["outcome"]),
+            "checks": checks,
+            "groups": groups,
+            "budget": budget,
+            "distributions": tuple(map(Distribution.from_dict, data.get("distributions", ()))),
+        }
         return cls(**{**data, **read})
 
     @property
@@ -210,7 +216,7 @@ class Verdict:
         """The check that a reader should see first.
 
         What decided the gate comes before what did not, a worse outcome before a better one, and
-        among equals the one whose interval comes nearest to its limit.
+        among equals the one that lies furthest beyond its limit, or nearest to it.
         """
         return max(self.checks, key=_urgency, default=None)
 
@@ -223,6 +229,7 @@ class Judgement:
     checks: Sequence[Check]
     groups: Sequence[GroupMetrics] = field(default_factory=tuple)
     budget: Budget | None = None
+    distributions: Sequence[Distribution] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -251,6 +258,7 @@ def bind(gate: str, judgement: Judgement, subject: Subject, watch: Stopwatch) ->
         checks=tuple(judgement.checks),
         groups=tuple(judgement.groups),
         budget=judgement.budget,
+        distributions=tuple(judgement.distributions),
     )
 
 
@@ -262,14 +270,20 @@ def decide(checks: Sequence[Check]) -> Outcome:
 def _urgency(check: Check) -> tuple[bool, int, bool, float]:
     critical = check.severity == "critical"
     decided = critical and check.outcome is not Outcome.PASS
-    return decided, check.outcome.rank, critical, -_room(check)
+    return decided, check.outcome.rank, critical, -room(check)
 
 
-def _room(check: Check) -> float:
-    """How far the interval stays inside the limit, as a share of the limit; infinite without either."""
-    if check.interval is None or check.limit is None:
+def room(check: Check) -> float:
+    """How far a check's interval, or without one its estimate, stays inside the limit, as a share of the limit.
+
+    Infinite without a limit or a number: but what fails without them, an absent column say, is
+    furthest beyond all limits.
+    """
+    if check.estimate is None and check.interval is None and check.outcome is Outcome.FAIL:
+        return -math.inf
+    if check.limit is None or (check.interval is None and check.estimate is None):
         return math.inf
-    low, high = check.interval
+    low, high = check.interval or (check.estimate or 0.0, check.estimate or 0.0)
     sides = [(check.limit.min, low, 1), (check.limit.max, high, -1)]
     rooms = [sign * (bound - limit) / (abs(limit) or 1.0) for limit, bound, sign in sides if limit is not None]
     return min(rooms, default=math.inf)

@@ -49,6 +49,8 @@ def differences(recorded: Verdict, replayed: Verdict) -> list[str]:
         found += _both(where, pair, [name for name in _FIELDS if not (timed and name in _READ)])
     for where, pair in _paired(_groups(gate, one), _groups(gate, other)).items():
         found += _both(where, pair, sorted(set(pair[0] or ()) | set(pair[1] or ())))
+    for where, pair in _paired(_columns(gate, one), _columns(gate, other)).items():
+        found += _both(where, pair, sorted(set(pair[0] or ()) | set(pair[1] or ())))
     return found
 
 
@@ -71,6 +73,10 @@ def _groups(gate: str, written: Mapping[str, Any]) -> dict[str, Mapping[str, Any
         }
         for each in written["groups"]
     }
+
+
+def _columns(gate: str, written: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {f"{gate}/distribution of {each['column']}": each for each in written.get("distributions", ())}
 
 
 Pair = tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]

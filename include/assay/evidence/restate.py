@@ -41,7 +41,9 @@ def restate(verdict: Verdict, old: Policy, new: Policy) -> Judgement | None:
         return None
     before, after = dict(old.gates).get(verdict.gate), dict(new.gates).get(verdict.gate)
     if before is None or after is None or isinstance(after, Contract):
-        same = Judgement(outcome=verdict.outcome, checks=verdict.checks, groups=verdict.groups)
+        same = Judgement(
+            outcome=verdict.outcome, checks=verdict.checks, groups=verdict.groups, distributions=verdict.distributions
+        )
         # what a contract measures hangs on its own part, and on what the fairness gate asks of the groups' sizes
         return same if (before, old.gates.fairness) == (after, new.gates.fairness) else None
     if isinstance(after, Fairness):
