@@ -38,6 +38,10 @@ KNOWN = {
     ),
     "alias": ({"alias": "champion", "version": 3, "previous": 2}, "@champion names version 3, before it version 2."),
     "retirement": ({"version": 3, "reason": "withdrawn source"}, "Retired version 3: withdrawn source"),
+    "expiry": (
+        {"snapshot": "toy-1", "rows": 48842, "bytes": 1_250_000, "keep_until": "2026-03-31"},
+        "Deleted the 48,842 rows of toy-1 (1.2 MB), which might be kept until 2026-03-31.",
+    ),
     "restoration": (
         {"alias": "champion", "was": None, "now": "version 3", "incident": 9},
         "Set @champion back from nothing to version 3, which other hands had changed (incident 9).",
@@ -58,6 +62,15 @@ def test_every_kind_has_its_sentence(kind):
 def test_a_mitigated_candidate_is_told_as_one():
     facts = {"candidate": "m-2", "seed": 7, "training_rows": 9, "holdout_rows": 1, "mitigates": "1" * 64}
     assert told(event("training", facts)).startswith("Trained the candidate m-2, a mitigated one, with seed 7")
+
+
+@pytest.mark.parametrize(
+    ("use", "said"),
+    [({}, "nothing"), ({"validation_for": "train"}, "train()"), ({"validation_for": "thresholds"}, "thresholds")],
+)
+def test_validation_rows_are_told_with_what_used_them(use, said):
+    facts = {"candidate": "m-1", "seed": 7, "training_rows": 1043, "validation_rows": 1200, "holdout_rows": 457} | use
+    assert told(event("training", facts)).endswith(f"457 held out, 1,200 for validation (used by {said}).")
 
 
 def test_an_alias_that_names_nothing_any_more():

@@ -5,6 +5,7 @@ The pipeline judges through here and so does a replay, months later: there is no
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,10 @@ class Case:
         The data that the champion of the time was made from; None where nothing served, or from the same.
     history
         Of each earlier snapshot, the oldest first, ``rows`` and ``taken_at``, a time in UTC.
+    taken_at
+        When the run's taking read the rows; None for the latest taking of them.
+    lost
+        Why there is no `reference` although something served; empty otherwise.
     """
 
     policy: "Policy"
@@ -59,6 +64,8 @@ class Case:
     attempts: Mapping[str, int] = field(default_factory=dict)
     reference: "Snapshot | None" = None
     history: Sequence[Mapping[str, Any]] = ()
+    taken_at: datetime | None = None
+    lost: str = ""
 
     @property
     def candidate(self) -> "OnnxModel":
@@ -100,6 +107,14 @@ class Case:
 
         seen: NDArray[np.bool_] = self.sides == TRAIN
         return seen
+
+    @property
+    def validated_on(self) -> "NDArray[np.bool_]":
+        """Which of `rows` are kept from training to choose by."""
+        from assay.data.dealing import VALIDATION
+
+        kept: NDArray[np.bool_] = self.sides == VALIDATION
+        return kept
 
     def holdout(self, *, also: Iterable[str] = ()) -> tuple["pa.Table", "NDArray[np.bool_]"]:
         """The held-out rows, and which of them are positive.
@@ -155,9 +170,14 @@ def _contract(case: Case) -> Judgement:
         history=[contract.builtin.Past.from_dict(each) for each in case.history],
         split=contract.builtin.Split(training=case.trained_on, testing=case.held_out),
         fairness=case.policy.gates.fairness,
-        taken_at=case.snapshot.taken_at,
+        taken_at=case.taken_at or case.snapshot.taken_at,
     )
-    return contract.judge(replace(evidence, beyond=beyond), policy)
+    judged = contract.judge(replace(evidence, beyond=beyond), policy)
+    if not case.lost or policy.shift is None:
+        return judged
+    # told and not held against the run: that those data are gone is what their own policy asked for
+    unseen = Check(name="shift", outcome=Outcome.INCONCLUSIVE, severity="warning", reason=case.lost)
+    return replace(judged, checks=[*judged.checks, unseen])
 
 
 def _performance(case: Case) -> Judgement:

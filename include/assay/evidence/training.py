@@ -3,6 +3,7 @@
 The pipeline trains through here and so does a replay, months later: there is no second way of training.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from assay.policy import Mitigation
-    from assay.training.mitigation.fit import Mitigated
+    from assay.training.mitigation.fit import Mitigated, Rows
     from assay.training.onnx_model import Kind
+
+log = logging.getLogger(__name__)
+
+ROWS = ("training_rows", "validation_rows", "holdout_rows")
+"""The facts of a training that count the rows of each side."""
+
+_CHOOSING = ("thresholds", "constraint")  # the mitigations that choose by rows that training has not seen
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,8 +39,10 @@ class Trained:
         Feature name to kind, in the model's order.
     parity
         Largest difference between both forms' probabilities on the held-out rows.
-    training_rows, holdout_rows
-        How many rows it saw, and how many it did not.
+    training_rows, validation_rows, holdout_rows
+        How many rows it was fitted on, how many were kept to choose by, and how many it has not seen.
+    validation_for
+        What chose by the validation rows: ``train`` or the method of a mitigation; None if nothing did.
     threshold
         The score from which on it decides for the positive class.
     mitigation
@@ -46,7 +56,14 @@ class Trained:
     training_rows: int
     holdout_rows: int
     threshold: float
+    validation_rows: int = 0
+    validation_for: str | None = None
     mitigation: Mapping[str, Any] | None = None
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """How many rows there were of each side, as records and MLflow name them."""
+        return {name: getattr(self, name) for name in ROWS}
 
 
 def train(case: Case, module: Path, *, mitigated: bool = False) -> Trained:
@@ -72,11 +89,13 @@ def train(case: Case, module: Path, *, mitigated: bool = False) -> Trained:
 
     policy, data = case.policy, case.policy.data
     types = kinds(case.rows.schema, data.features)
-    seen, unseen = case.rows.filter(case.trained_on), case.rows.filter(case.held_out)
-    if not (seen.num_rows and unseen.num_rows):
-        raise problem("data.holdout", f"holds out {unseen.num_rows} of {case.rows.num_rows} rows", "give more rows")
+    seen, kept, unseen = (case.rows.filter(side) for side in (case.trained_on, case.validated_on, case.held_out))
+    _require_rows(case, seen, kept, unseen)
     classes = _classes(case)
-    made = _fitted(case, module, seen, types, mitigated=mitigated)
+    use = _use(case, module, kept, mitigated=mitigated)
+    made = _fitted(
+        case, module, _rows(case, seen, types), _rows(case, kept, types) if use else None, mitigated=mitigated
+    )
     onnx = export(
         made.pipeline,
         kinds=types,
@@ -94,38 +113,86 @@ def train(case: Case, module: Path, *, mitigated: bool = False) -> Trained:
         parity=parity,
         training_rows=seen.num_rows,
         holdout_rows=unseen.num_rows,
+        validation_rows=kept.num_rows,
+        validation_for=use,
         threshold=made.threshold,
         mitigation=made.facts if mitigated else None,
     )
 
 
-def _fitted(case: Case, module: Path, seen: "pa.Table", types: Mapping[str, "Kind"], *, mitigated: bool) -> "Mitigated":
-    """A pipeline and how it decides, as trained or as the policy's mitigation makes it."""
+def _require_rows(case: Case, seen: "pa.Table", kept: "pa.Table", unseen: "pa.Table") -> None:
+    split, total = case.policy.data.split, case.rows.num_rows
+    path = "data.holdout" if split is None else "data.split"
+    if not (seen.num_rows and unseen.num_rows):
+        raise problem(path, f"holds out {unseen.num_rows} of {total} rows", "give more rows")
+    if split is not None and split.validation and not kept.num_rows:
+        raise problem("data.split.validation", f"keeps none of {total} rows", "give more rows, or leave it out")
+
+
+def _use(case: Case, module: Path, kept: "pa.Table", *, mitigated: bool) -> str | None:
+    """What chooses by the validation rows; rows that nobody uses are told of."""
+    from assay.training.run import takes_validation
+
+    if not kept.num_rows:
+        return None
+    if takes_validation(module):
+        return "train"
+    method = None if case.policy.mitigation is None else case.policy.mitigation.method
+    if method not in _CHOOSING:
+        log.warning(
+            "%s validation rows are used by nothing, nor are they trained on: let train() in %s take `validation`, "
+            "or set data.split.validation to 0",
+            f"{kept.num_rows:,}",
+            module.name,
+        )
+        return None
+    return method if mitigated else None
+
+
+def _rows(case: Case, rows: "pa.Table", types: Mapping[str, "Kind"]) -> "Rows":
+    """Rows as training has them, and the groups that mitigation goes by."""
     import pandas as pd
 
     from assay.data.features import encode, positives, training_frame
-    from assay.training.mitigation.fit import Mitigated, fit_mitigated
-    from assay.training.run import fit
+    from assay.training.mitigation.fit import Rows
 
-    policy, data = case.policy, case.policy.data
-    label = pd.Series(positives(seen[data.label], data.positive).astype(int), name=data.label)
-    features, threshold = training_frame(seen, types), policy.training.threshold
-    parameters = policy.training.parameters
+    data, mitigation = case.policy.data, case.policy.mitigation
+    return Rows(
+        features=training_frame(rows, types),
+        label=pd.Series(positives(rows[data.label], data.positive).astype(int), name=data.label),
+        groups={name: encode(rows[name], "text")[:, 0] for name in (mitigation.attributes if mitigation else ())},
+    )
+
+
+def _fitted(case: Case, module: Path, rows: "Rows", kept: "Rows | None", *, mitigated: bool) -> "Mitigated":
+    """A pipeline and how it decides, as trained or as the policy's mitigation makes it."""
+    from assay.training.mitigation.fit import Mitigated, fit_mitigated
+    from assay.training.run import Validation, fit
+
+    training, parameters = case.policy.training, case.policy.training.parameters
     if not mitigated:
-        fitted = fit(module=module, features=features, label=label, seed=case.seed, parameters=parameters)
-        return Mitigated(pipeline=fitted, threshold=threshold, by_group=None, facts={})
-    if policy.mitigation is None:
+        fitted = fit(
+            module=module,
+            features=rows.features,
+            label=rows.label,
+            seed=case.seed,
+            parameters=parameters,
+            validation=None if kept is None else Validation(kept.features, kept.label),
+        )
+        return Mitigated(pipeline=fitted, threshold=training.threshold, by_group=None, facts={})
+    if case.policy.mitigation is None:
         raise problem("mitigation", "is not in the policy", "name a method")
-    _require_words(seen, policy.mitigation)
+    _require_words(case.rows, case.policy.mitigation)
     return fit_mitigated(
-        mitigation=policy.mitigation,
+        mitigation=case.policy.mitigation,
         module=module,
-        features=features,
-        label=label,
-        groups={column: encode(seen[column], "text")[:, 0] for column in policy.mitigation.attributes},
+        features=rows.features,
+        label=rows.label,
+        groups=rows.groups,
         seed=case.seed,
         parameters=parameters,
-        threshold=threshold,
+        threshold=training.threshold,
+        validation=kept,
     )
 
 

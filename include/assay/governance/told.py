@@ -36,9 +36,16 @@ def _snapshot(facts: Facts) -> str:
 
 
 def _training(facts: Facts) -> str:
-    rows = f"{facts['training_rows']:,} rows, {facts['holdout_rows']:,} held out"
+    rows = f"{facts['training_rows']:,} rows, {facts['holdout_rows']:,} held out{_validation(facts)}"
     what = f"the candidate {facts['candidate']}" + (", a mitigated one," if facts.get("mitigates") else "")
     return f"Trained {what} with seed {facts['seed']} on {rows}."
+
+
+def _validation(facts: Facts) -> str:
+    if not facts.get("validation_rows"):
+        return ""
+    use = {None: "nothing", "train": "train()"}.get(facts.get("validation_for"), facts.get("validation_for"))
+    return f", {facts['validation_rows']:,} for validation (used by {use})"
 
 
 def _mitigation(facts: Facts) -> str:
@@ -76,6 +83,13 @@ def _retirement(facts: Facts) -> str:
     return f"Retired version {facts['version']}{_because(facts['reason'])}"
 
 
+def _expiry(facts: Facts) -> str:
+    return (
+        f"Deleted the {facts['rows']:,} rows of {facts['snapshot']} ({facts['bytes'] / 1e6:,.1f} MB), "
+        f"which might be kept until {facts['keep_until']}."
+    )
+
+
 def _restoration(facts: Facts) -> str:
     what = f"@{facts['alias']}" if "alias" in facts else f"the tag {facts['tag']} of {facts['where']}"
     was, now = ("nothing" if facts[each] is None else facts[each] for each in ("was", "now"))
@@ -99,4 +113,5 @@ _SENTENCES: Mapping[str, Callable[[Facts], str]] = {
     "alias": _alias,
     "retirement": _retirement,
     "restoration": _restoration,
+    "expiry": _expiry,
 }

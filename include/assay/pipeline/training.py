@@ -25,11 +25,11 @@ def training(run: Run) -> dict[str, Any]:
     fault_point("training.trained")
     candidate = _stored(run, made)
     fault_point("training.logged")
-    rows = {"training_rows": made.training_rows, "holdout_rows": made.holdout_rows}
     log_training(
         run.dossier,
         parameters=_parameters(run, made),
-        metrics={"onnx_parity": made.parity, **rows},  # a repeated run may meet other rows, and MLflow fixes parameters
+        # a repeated run may meet other rows, and MLflow fixes parameters
+        metrics={"onnx_parity": made.parity, **made.rows},
         snapshot=run.snapshot_id,
         source=run.settings.snapshots,
         rows=run.opened.rows,
@@ -84,14 +84,13 @@ def _stored(run: Run, made: "Trained") -> "SignedCandidate":
     """Keep what was made in the registry, signed, once."""
     from assay.registry.candidates import log_candidate
 
-    rows = {"training_rows": made.training_rows, "holdout_rows": made.holdout_rows}
     return log_candidate(
         run.settings,
         run.dossier,
         onnx=made.onnx,
         reference=made.reference,
         inputs=dict(made.kinds),
-        parameters={**_parameters(run, made), **rows},
+        parameters={**_parameters(run, made), **made.rows},
         tags={SNAPSHOT: run.snapshot_id, POLICY: run.folder.policy_sha256, CODE: run.code_version},
     )
 
@@ -113,8 +112,8 @@ def _record_training(run: Run, made: "Trained", candidate: "SignedCandidate", *,
             "threshold": made.threshold,
             "parameters": dict(run.folder.policy.training.parameters),
             "parity": made.parity,
-            "training_rows": made.training_rows,
-            "holdout_rows": made.holdout_rows,
+            **made.rows,
+            **({} if made.validation_for is None else {"validation_for": made.validation_for}),
             **({} if mitigates is None else {"mitigates": mitigates}),
         },
     )

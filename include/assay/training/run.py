@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,18 @@ _SIGNATURE = "train(features, label, *, seed, parameters) -> sklearn.pipeline.Pi
 _WEIGHTED = "train(features, label, *, seed, parameters, weights=None) -> sklearn.pipeline.Pipeline"
 
 
+class Validation(NamedTuple):
+    """Rows kept from training that a `train` may watch its fit by: to stop early, or to choose among settings.
+
+    `features` and `label` are of the same form as the training rows'. `weights` says how much each row
+    counts where the training rows have weights, too; None where all count alike.
+    """
+
+    features: pd.DataFrame
+    label: pd.Series
+    weights: pd.Series | None = None
+
+
 def fit(
     *,
     module: Path,
@@ -28,6 +40,7 @@ def fit(
     seed: int,
     parameters: Mapping[str, Any],
     weights: pd.Series | None = None,
+    validation: Validation | None = None,
 ) -> Pipeline:
     """Train a candidate.
 
@@ -46,6 +59,8 @@ def fit(
     weights
         How much each row counts, above 0 and aligned with `features`: handed to a `train` that takes
         them as `weights`. None where all count alike: `train` is then called without.
+    validation
+        Handed to a `train` that names a parameter `validation`; any other is called without.
 
     Returns
     -------
@@ -56,10 +71,10 @@ def fit(
     ------
     UserError
         When the module does not load, has no `train` of the right form, does not take weights that
-        there are, raises, or returns something else than a fitted probabilistic pipeline.
+        there are, requires validation rows that there are not, raises, or returns something else than
+        a fitted probabilistic pipeline.
     """
-    given = {} if weights is None else {"weights": weights}
-    train = _train_function(module, given)
+    train, given = _train_function(module, weights, validation)
     random.seed(seed)
     np.random.seed(seed)  # estimators without a random_state of their own read this one
     try:
@@ -71,22 +86,54 @@ def fit(
     return pipeline
 
 
-def _train_function(module: Path, given: Mapping[str, Any]) -> Callable[..., object]:
-    loaded = _load(module)
-    train: Callable[..., object] | None = getattr(loaded, "train", None)
-    if not callable(train):
-        raise _refused(module, "has no function train", f"write {_SIGNATURE}")
+def takes_validation(module: Path) -> bool:
+    """Whether the module's `train` names a parameter `validation`.
+
+    Raises
+    ------
+    UserError
+        When the module does not load or has no `train`.
+    """
+    return _asks_for_validation(_defined(module)) is not None
+
+
+def _train_function(
+    module: Path, weights: pd.Series | None, validation: Validation | None
+) -> tuple[Callable[..., object], dict[str, Any]]:
+    """The team's `train`, and what it is given beside rows, seed and parameters."""
+    train = _defined(module)
+    given: dict[str, Any] = {}
+    asked = _asks_for_validation(train)
+    if asked is not None and validation is not None:
+        given["validation"] = validation
+    elif asked is not None and asked.default is inspect.Parameter.empty:
+        message = "train() requires validation rows, and the policy's split deals none"
+        raise _refused(module, message, "set data.split.validation above 0, or write validation=None")
     try:
-        inspect.signature(train).bind(None, None, seed=0, parameters={})
+        inspect.signature(train).bind(None, None, seed=0, parameters={}, **given)
     except TypeError as error:
         raise _refused(module, f"train() cannot be called as Assay calls it: {error}", f"write {_SIGNATURE}") from None
+    if weights is not None:
+        given["weights"] = weights
     try:
         inspect.signature(train).bind(None, None, seed=0, parameters={}, **given)
     except TypeError:
         message = "train() takes no weights, and the policy's mitigation works by them"
         mend = f"write {_WEIGHTED}, and fit with them as sample_weight"
         raise _refused(module, message, mend) from None
+    return train, given
+
+
+def _defined(module: Path) -> Callable[..., object]:
+    train: Callable[..., object] | None = getattr(_load(module), "train", None)
+    if not callable(train):
+        raise _refused(module, "has no function train", f"write {_SIGNATURE}")
     return train
+
+
+def _asks_for_validation(train: Callable[..., object]) -> inspect.Parameter | None:
+    """The parameter that validation rows are handed to; `**more` does not ask for them."""
+    return inspect.signature(train).parameters.get("validation")
 
 
 def _load(module: Path) -> ModuleType:

@@ -15,7 +15,7 @@ from assay.training.export import PARITY, check_parity, export
 from assay.training.mitigation import constrained
 from assay.training.mitigation.cells import cells_of
 from assay.training.mitigation.fit import fit_mitigated
-from assay.training.mitigation.task import Task
+from assay.training.mitigation.task import Task, Turned
 from assay.training.onnx_model import OnnxModel
 from assay.training.run import fit
 
@@ -101,7 +101,7 @@ class Around(ClassifierMixin, BaseEstimator):
 
     def fit(self, features, label, sample_weight):
         weights = np.asarray(sample_weight) / sample_weight.mean()  # theirs have no scale of their own
-        self.pipeline = self.task.fit(label=np.asarray(label) == 1, weights=weights)
+        self.pipeline = self.task.fit(turned=Turned(np.asarray(label) == 1, weights))
         return self
 
     def predict(self, features):
@@ -115,7 +115,7 @@ def test_a_multiplier_makes_the_model_that_fairlearn_s_search_makes_of_it(tmp_pa
     ray = constrained._ray(work, part, every)
     grid = pd.DataFrame({place: weight * ray for place, weight in enumerate((0.3, 0.9, 1.4))})
     peer = GridSearch(Around(work), constrained._moment(part), grid=grid)
-    peer.fit(work.features, work.label, sensitive_features=constrained._groups(work))
+    peer.fit(work.features, work.label, sensitive_features=constrained._groups(work.cells, constrained._large(work)))
     for place, theirs in enumerate(peer.predictors_):
         ours = constrained._trained(work, part, grid[place])
         both = ours.predict_proba(work.features), theirs.pipeline.predict_proba(work.features)
@@ -125,7 +125,7 @@ def test_a_multiplier_makes_the_model_that_fairlearn_s_search_makes_of_it(tmp_pa
 def test_from_a_weight_of_one_on_labels_are_turned(tmp_path):
     work, part, every = task(tmp_path), asked(), np.ones(1200, dtype=bool)
     ray = constrained._ray(work, part, every)
-    moment = constrained._loaded(constrained._moment(part), work, None)
+    moment = constrained._loaded(constrained._moment(part), constrained._chosen(work, None), constrained._large(work))
     label = work.positive
     for weight, turned in ((0.0, False), (0.99, False), (1.01, True)):
         signed = np.where(label, 1, -1) + moment.signed_weights(weight * ray).to_numpy()

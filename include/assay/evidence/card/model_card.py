@@ -6,6 +6,7 @@ from assay.evidence.card.decision import decides_by, mitigation, thresholds
 from assay.evidence.card.facts import POLICY_FILE, CardFacts
 from assay.evidence.card.parts import Fact, Facts, Part, Section
 from assay.evidence.card.quantities import gate_items, importance_items, unclean
+from assay.evidence.card.sides import tested, validation
 
 
 def model_card(facts: CardFacts) -> Part:
@@ -137,7 +138,6 @@ def _metrics(facts: CardFacts) -> Section:
 
 def _evaluation_data(facts: CardFacts) -> Section:
     rows = facts.told("training", "holdout_rows")
-    share = words.percent(facts.policy.data.holdout)
     return _asked(
         "Evaluation data",
         "4.5",
@@ -147,11 +147,7 @@ def _evaluation_data(facts: CardFacts) -> Section:
             value=None if rows is None else f"{rows:,}, which training has not seen",
             source=facts.from_event("training"),
         ),
-        Fact(
-            name="How they were chosen",
-            value=f"about {share} of all rows, by a hash of {facts.policy.data.key}",
-            source=f"{POLICY_FILE}: data.holdout",
-        ),
+        tested(facts),
         Fact(name="Why these data", value=None),
         preprocessing(facts),
     )
@@ -168,6 +164,7 @@ def _training_data(facts: CardFacts) -> Section:
             value=None if rows is None else f"{rows:,}",
             source=facts.from_event("training"),
         ),
+        *validation(facts),
         preprocessing(facts),
     )
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from assay.evidence.training import ROWS
 from assay.evidence.verify.case import Case
 from assay.evidence.verify.report import Check, Finding, checked, counted, uncheckable
 from assay.registry.images import INCIDENT, OURS, candidate_tags, run_tags, version_tags
@@ -103,7 +104,7 @@ def _chosen(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rows(facts: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: facts[name] for name in ("training_rows", "holdout_rows")}
+    return {name: facts[name] for name in ROWS if name in facts}
 
 
 def _tagged(case: Case) -> list[tuple[str, dict[str, str], Mapping[str, str] | None]]:

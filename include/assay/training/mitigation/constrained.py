@@ -19,14 +19,15 @@ from sklearn.pipeline import Pipeline
 
 from assay.core import problem
 from assay.policy import Constraint, Parity
+from assay.training.mitigation.cells import Cells
 from assay.training.mitigation.folds import folds
 from assay.training.mitigation.rates import Bools, Floats, gap, large_enough
-from assay.training.mitigation.task import Task, scores
+from assay.training.mitigation.task import Kept, Task, Turned, scores
 
 log = logging.getLogger(__name__)
 
 PARTS = 4
-"""One part in so many of the training rows is kept back to choose the model by."""
+"""Without validation rows one part in so many of the training rows is kept back to choose the model by."""
 
 BOUND = 1.2
 """The heaviest multipliers, where 1 are those that outweigh some row's own label."""
@@ -68,11 +69,14 @@ class Constrained:
         That candidate.
     candidates
         All that were tried, in the order of their weights.
+    chosen_on
+        How many rows they were compared on.
     """
 
     pipeline: Pipeline
     kept: Candidate
     candidates: tuple[Candidate, ...]
+    chosen_on: int
 
 
 def constrained(task: Task, part: Constraint) -> Constrained:
@@ -86,7 +90,9 @@ def constrained(task: Task, part: Constraint) -> Constrained:
 
     A mixture of the candidates, as fairlearn would make it, answers by lot. One of them is kept: of
     those that keep the gap, on rows held back from all of them, the most accurate; where none does,
-    that with the smallest gap; the lighter of equals. Its multipliers then train the model on all rows.
+    that with the smallest gap; the lighter of equals. Its multipliers then train the model on all
+    training rows. What is held back are the validation rows that `train` does not ask for, or a part
+    of the training rows.
 
     Raises
     ------
@@ -98,18 +104,18 @@ def constrained(task: Task, part: Constraint) -> Constrained:
     A. Agarwal, A. Beygelzimer, M. Dudik, J. Langford, H. Wallach (2018), A reductions approach to
     fair classification, ICML: the weights of a multiplier, and the search over a grid of them.
     """
-    label, back = task.positive, folds(task.positive, task.cells, count=PARTS, seed=task.seed) == 0
-    if large_enough(label[back], task.cells.take(back)).sum() < 2:
-        message = f"fewer than two of {len(task.cells.names)} groups have enough rows of both classes to be compared"
+    rows, back = _held_back(task)
+    if large_enough(back.positive, back.cells).sum() < 2:
+        message = f"fewer than two of {len(back.cells.names)} groups have enough rows of both classes to be compared"
         raise problem("mitigation.attributes", message, "take fewer columns together, or give more rows")
-    ray = _ray(task, part, ~back)
+    ray = _ray(task, part, rows)
 
     def tried(weight: float) -> Candidate:
-        decided = _decided(task, _trained(task, part, weight * ray, ~back), task.features[back])
+        decided = _decided(task, _trained(task, part, weight * ray, rows), back.features)
         found = Candidate(
             weight=weight,
-            gap=gap(part.constraint, decided, label[back], task.cells.take(back)),
-            accuracy=float((decided == label[back]).mean()),
+            gap=gap(part.constraint, decided, back.positive, back.cells),
+            accuracy=float((decided == back.positive).mean()),
         )
         log.info("multipliers of %.3f: gap %.4f, accuracy %.4f", weight, found.gap, found.accuracy)
         return found
@@ -121,7 +127,16 @@ def constrained(task: Task, part: Constraint) -> Constrained:
         pipeline=_trained(task, part, kept.weight * ray),
         kept=kept,
         candidates=tuple(sorted(candidates, key=lambda each: each.weight)),
+        chosen_on=len(back.label),
     )
+
+
+def _held_back(task: Task) -> tuple[Bools | None, Kept]:
+    """The training rows that candidates are trained on (None: all), and the rows that they are compared on."""
+    if task.apart is not None:
+        return None, task.apart
+    back = folds(task.positive, task.cells, count=PARTS, seed=task.seed) == 0
+    return ~back, Kept(task.features[back], task.label[back], task.cells.take(back))
 
 
 def _rank(candidate: Candidate, max_gap: float) -> tuple[bool, float, float, float]:
@@ -146,9 +161,10 @@ def _closer(candidates: list[Candidate], part: Constraint) -> list[float]:
     return list(steps)[:-1]  # the last of them is there already
 
 
-def _ray(task: Task, part: Constraint, rows: Bools) -> pd.Series:
+def _ray(task: Task, part: Constraint, rows: Bools | None) -> pd.Series:
     """How far the model as trained is from each constraint that it does not keep, in multipliers of weight 1."""
-    moment = _loaded(_moment(part), task, rows)
+    chosen = _chosen(task, rows)
+    moment = _loaded(_moment(part), chosen, _large(task))
     plain = task.fit(rows)
     beyond: pd.Series = moment.gamma(lambda features: _decided(task, plain, features).astype(int)).clip(lower=0)
     heaviest = float(moment.signed_weights(beyond).abs().max())
@@ -157,22 +173,38 @@ def _ray(task: Task, part: Constraint, rows: Bools) -> pd.Series:
 
 def _trained(task: Task, part: Constraint, multipliers: pd.Series, rows: Bools | None = None) -> Pipeline:
     """The model of some multipliers."""
-    moment, errors = _loaded(_moment(part), task, rows), _loaded(_errors(task), task, rows)
+    watched = None if task.watched is None else _turned(task, part, multipliers, task.watched)
+    return task.fit(rows, turned=_turned(task, part, multipliers, _chosen(task, rows)), watched=watched)
+
+
+def _turned(task: Task, part: Constraint, multipliers: pd.Series, rows: Kept) -> Turned:
+    """The labels and weights that multipliers give rows."""
+    large = _large(task)
+    moment, errors = _loaded(_moment(part), rows, large), _loaded(_errors(task), rows, large)
     known = multipliers.reindex(moment.index, fill_value=0.0)  # a small group may lack a class in some of the rows
     signed = np.asarray(errors.signed_weights() + moment.signed_weights(known), dtype=np.float64)
     label = signed > 0
-    return task.fit(rows, label=label, weights=_scaled(np.abs(signed), label, task.threshold))
+    return Turned(label, _scaled(np.abs(signed), label, task.threshold))
+
+
+def _chosen(task: Task, rows: Bools | None) -> Kept:
+    every = np.ones(len(task.label), dtype=np.bool_) if rows is None else rows
+    return Kept(task.features[every], task.label[every], task.cells.take(every))
 
 
 def _decided(task: Task, pipeline: Pipeline, features: pd.DataFrame) -> Bools:
     return np.asarray(scores(pipeline, features) >= task.threshold, dtype=np.bool_)
 
 
-def _loaded(moment: Any, task: Task, rows: Bools | None) -> Any:
-    chosen = np.ones(len(task.label), dtype=np.bool_) if rows is None else rows
-    features, label = task.features[chosen].reset_index(drop=True), task.label[chosen].reset_index(drop=True)
-    moment.load_data(features, label, sensitive_features=_groups(task)[chosen])
+def _loaded(moment: Any, rows: Kept, large: Bools) -> Any:
+    features, label = rows.features.reset_index(drop=True), rows.label.reset_index(drop=True)
+    moment.load_data(features, label, sensitive_features=_groups(rows.cells, large))
     return moment
+
+
+def _groups(cells: Cells, large: Bools) -> NDArray[np.str_]:
+    """Each row's group; those too small to be compared are taken together."""
+    return np.where(large[cells.code], cells.code, -1).astype(str)
 
 
 def _moment(part: Constraint) -> Any:
@@ -193,7 +225,6 @@ def _scaled(weights: Floats, label: Bools, threshold: float) -> Floats:
     return np.asarray(plain / plain.mean(), dtype=np.float64)
 
 
-def _groups(task: Task) -> NDArray[np.str_]:
-    """Each row's group; those too small to be compared are taken together."""
-    large = large_enough(task.positive, task.cells)
-    return np.where(large[task.cells.code], task.cells.code, -1).astype(str)
+def _large(task: Task) -> Bools:
+    """Which groups are compared: those with enough training rows."""
+    return large_enough(task.positive, task.cells)

@@ -35,9 +35,33 @@ def weights(label: NDArray[np.bool_], cells: Cells) -> NDArray[np.float64]:
     >>> weights(np.array([True, False, True, True]), cells).tolist()
     [1.5, 0.5, 0.75, 0.75]
     """
-    table = _table(label, cells)
-    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True) / table.sum()
-    return np.asarray((expected / np.maximum(table, 1))[cells.code, label.astype(np.intp)], dtype=np.float64)
+    return _by_cell(label, cells)[cells.code, label.astype(np.intp)]
+
+
+def weights_like(
+    label: NDArray[np.bool_], cells: Cells, *, other: NDArray[np.bool_], others: Cells
+) -> NDArray[np.float64]:
+    """The weights of other rows: those that rows of their group and label have here; 1 where there are none.
+
+    A loss over the other rows is then an estimate of the very loss that the rows are trained on.
+
+    Parameters
+    ----------
+    label, cells
+        As for `weights`.
+    other, others
+        The other rows' labels, and their groups under the same names.
+
+    Examples
+    --------
+    >>> from assay.training.mitigation.cells import cells_of
+    >>> cells = cells_of({"sex": np.array(["f", "f", "m", "m"], dtype=object)}, ["sex"])
+    >>> label = np.array([True, False, True, True])
+    >>> weights_like(label, cells, other=np.array([True, False]), others=cells.take(np.array([0, 3]))).tolist()
+    [1.5, 1.0]
+    """
+    known = np.where(_table(label, cells) > 0, _by_cell(label, cells), 1.0)
+    return np.asarray(known[others.code, other.astype(np.intp)], dtype=np.float64)
 
 
 def facts(label: NDArray[np.bool_], cells: Cells) -> list[dict[str, Any]]:
@@ -51,6 +75,13 @@ def facts(label: NDArray[np.bool_], cells: Cells) -> list[dict[str, Any]]:
                 here = weight[(cells.code == place) & (label == positive)][0]
                 found.append({"group": cells.told(name), "positive": positive, "rows": rows, "weight": float(here)})
     return found
+
+
+def _by_cell(label: NDArray[np.bool_], cells: Cells) -> NDArray[np.float64]:
+    """Weights by group and class."""
+    table = _table(label, cells)
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0, keepdims=True) / table.sum()
+    return np.asarray(expected / np.maximum(table, 1), dtype=np.float64)
 
 
 def _table(label: NDArray[np.bool_], cells: Cells) -> NDArray[np.float64]:

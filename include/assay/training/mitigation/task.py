@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from assay.core import problem
 from assay.training.group_thresholds import GroupThresholds
 from assay.training.mitigation.cells import Cells
 from assay.training.mitigation.rates import Bools, Floats
-from assay.training.run import fit
+from assay.training.run import Validation, fit
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,9 +38,39 @@ class Mitigated:
     facts: Mapping[str, Any]
 
 
+class Kept(NamedTuple):
+    """Validation rows: features, label, and groups of the same names as the training rows'."""
+
+    features: pd.DataFrame
+    label: pd.Series
+    cells: Cells
+
+    @property
+    def positive(self) -> Bools:
+        """Which rows are of the positive class."""
+        return _positive(self.label)
+
+
+class Turned(NamedTuple):
+    """What rows are trained on in place of their own labels (None: those), and how much each counts."""
+
+    label: Bools | None
+    weights: Floats
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Task:
-    """The training rows and how models are made of them; see `assay.training.mitigation.fit.fit_mitigated`."""
+    """The training rows and how models are made of them; see `assay.training.mitigation.fit.fit_mitigated`.
+
+    Validation rows do one thing: either `train` asks for them, or the method chooses by them.
+
+    Attributes
+    ----------
+    watched
+        Validation rows that `train` gets with every model.
+    apart
+        Validation rows that no model has seen in any way.
+    """
 
     module: Path
     features: pd.DataFrame
@@ -49,33 +79,55 @@ class Task:
     seed: int
     parameters: Mapping[str, Any]
     threshold: float
+    watched: Kept | None = None
+    apart: Kept | None = None
 
     @property
     def positive(self) -> Bools:
         """Which rows are of the positive class."""
-        return np.asarray(self.label == 1, dtype=np.bool_)
+        return _positive(self.label)
 
-    def fit(self, rows: Bools | None = None, *, label: Bools | None = None, weights: Floats | None = None) -> Pipeline:
+    def fit(
+        self, rows: Bools | None = None, *, turned: Turned | None = None, watched: Turned | None = None
+    ) -> Pipeline:
         """Train on some of the rows.
 
         Parameters
         ----------
         rows
             Which of the n rows; None: all.
-        label, weights : ndarray of as many as there are rows chosen
-            In place of the rows' own labels, and of weights that are all alike.
+        turned
+            For as many rows as are chosen.
+        watched
+            The same for the validation rows that `train` gets, if it does.
         """
-        features, own = self.features, self.label
+        features, label = self.features, self.label
         if rows is not None:
-            features, own = features[rows].reset_index(drop=True), own[rows].reset_index(drop=True)
+            features, label = features[rows].reset_index(drop=True), label[rows].reset_index(drop=True)
+        label, weights = _as_turned(label, turned)
+        validation = None
+        if self.watched is not None:
+            validation = Validation(self.watched.features, *_as_turned(self.watched.label, watched))
         return fit(
             module=self.module,
             features=features,
-            label=own if label is None else pd.Series(label.astype(int), index=own.index, name=own.name),
+            label=label,
             seed=self.seed,
             parameters=self.parameters,
-            weights=None if weights is None else pd.Series(weights, index=own.index, name="weight"),
+            weights=weights,
+            validation=validation,
         )
+
+
+def _positive(label: pd.Series) -> Bools:
+    return np.asarray(label == 1, dtype=np.bool_)
+
+
+def _as_turned(own: pd.Series, turned: Turned | None) -> tuple[pd.Series, pd.Series | None]:
+    if turned is None:
+        return own, None
+    label = own if turned.label is None else pd.Series(turned.label.astype(int), index=own.index, name=own.name)
+    return label, pd.Series(turned.weights, index=own.index, name="weight")
 
 
 def scores(pipeline: Pipeline, features: pd.DataFrame) -> Floats:
