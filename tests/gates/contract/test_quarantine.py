@@ -1,6 +1,7 @@
 """Rows set aside: which, why, how many, and what is judged instead of them."""
 
 import dataclasses
+import json
 
 import pandas as pd
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.core import Limit, Outcome, UserError
-from assay.gates.contract import ContractEvidence, Finding, Quarantine, judge, measure, offending_rows
+from assay.gates.contract import ContractEvidence, Finding, Quarantine, as_taken, bad_rows, judge, measure
 from assay.policy.contract import Contract
 
 HOLD = Contract(on_bad_rows="quarantine", max_quarantined=0.1)
@@ -27,7 +28,7 @@ MEAN = entry("expect_column_mean_to_be_between", column="age", min_value=29, max
 SUITE = {"expectations": [BETWEEN, IN_SET, REGEX, QUERY, MEAN]}
 
 
-def bad_rows():
+def damaged():
     rows = ROWS.copy()
     rows.loc[[3, 5], "age"] = [-1, 999]
     rows.loc[[5, 7], "sex"] = "x"
@@ -38,7 +39,7 @@ def bad_rows():
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "t.parquet"
-    bad_rows().to_parquet(path)
+    damaged().to_parquet(path)
     return path
 
 
@@ -94,7 +95,7 @@ def test_only_critical_expectations_set_rows_aside(file):
 
 
 def test_rows_of_one_key_go_together_and_a_missing_key_is_a_key(tmp_path):
-    rows = bad_rows()
+    rows = damaged()
     rows["id"] = rows["id"].astype("Int64")
     rows.loc[20, "id"] = 3  # as the row with age -1
     rows.loc[[30, 31], "id"] = None
@@ -104,25 +105,54 @@ def test_rows_of_one_key_go_together_and_a_missing_key_is_a_key(tmp_path):
     evidence = measure(files=[tmp_path / "t.parquet"], suite=suite, policy=HOLD, key="id")
     assert evidence.quarantine.rows == 5
     assert evidence.quarantine.rest[0].support == 95
-    table = offending_rows(files=[tmp_path / "t.parquet"], suite=suite, key="id")
-    assert table["id"].to_pylist().count(None) == 2
+    bad = bad_rows(files=[tmp_path / "t.parquet"], suite=suite, key="id", most=0.1)
+    assert bad.found["row"].to_pylist() == [3, 5, 20, 30, 31]
 
 
-def test_the_offending_rows_come_whole_with_their_reasons(file):
-    table = offending_rows(files=[file], suite=SUITE, key="id")
-    assert table.column_names == [*ROWS.columns, "quarantine_reasons"]
-    found = table.to_pylist()
-    assert [row["id"] for row in found] == [3, 5, 7, 9]
-    assert found[1]["age"] == 999
-    assert found[1]["quarantine_reasons"] == [
-        "expect_column_values_to_be_between age",
-        "expect_column_values_to_be_in_set sex",
+def test_the_bad_rows_are_told_by_their_places_with_their_reasons(file, tmp_path):
+    more = ROWS.assign(id=range(100, 200))
+    more.loc[99, "age"] = -1
+    more.to_parquet(tmp_path / "u.parquet")
+    bad = bad_rows(files=[file, tmp_path / "u.parquet"], suite=SUITE, key="id", most=0.1)
+    age, sex = "expect_column_values_to_be_between age", "expect_column_values_to_be_in_set sex"
+    code, query = "expect_column_values_to_match_regex code", "unexpected_rows_expectation"
+    assert (bad.read, bad.rows, bad.reasons) == (200, 5, {age: 3, sex: 2, code: 1, query: 1})
+    assert bad.found["row"].to_pylist() == [3, 5, 7, 9, 199]
+    reasons = [json.loads(each) for each in bad.found["reasons"].to_pylist()]
+    assert reasons == [[age], [age, sex], [sex, query], [code], [age]]
+
+
+@pytest.mark.parametrize(("most", "some"), [(0.04, True), (0.0399, False)])
+def test_the_share_itself_may_still_be_set_aside(file, most, some):
+    assert (bad_rows(files=[file], suite=SUITE, key="id", most=most).found is not None) is some
+    policy = Contract(on_bad_rows="quarantine", max_quarantined=most)
+    outcome = judge(measure(files=[file], suite=SUITE, policy=policy, key="id"), policy).outcome
+    assert outcome is (Outcome.PASS if some else Outcome.FAIL)
+
+
+def test_a_snapshot_is_judged_as_it_was_taken(file):
+    bad = bad_rows(files=[file], suite=SUITE, key="id", most=0.1)
+    before = judge(measure(files=[file], suite=SUITE, policy=HOLD, key="id"), HOLD)
+    damaged().drop(index=bad.found["row"].to_pylist()).to_parquet(file)
+    told = {"read": bad.read, "bad": bad.rows, "reasons": bad.reasons}
+    clean = measure(files=[file], suite=SUITE, key="id")
+    after = judge(as_taken(clean, **told, set_aside=True), HOLD)
+    assert [dataclasses.replace(check, reason="", examples=None) for check in after.checks] == [
+        dataclasses.replace(check, reason="", examples=None) for check in before.checks
     ]
-    assert found[3]["quarantine_reasons"] == ["expect_column_values_to_match_regex code"]
-    kept = bad_rows().drop(index=[row["id"] for row in found])
-    kept.to_parquet(file)
-    assert judge(measure(files=[file], suite=SUITE, key="id")).outcome is Outcome.PASS
-    assert offending_rows(files=[file], suite=SUITE, key="id").num_rows == 0
+    assert after.checks[0] == before.checks[0]
+    assert "2 rows were set aside for it" in after.checks[1].reason
+    none = judge(as_taken(clean, **told, set_aside=False), HOLD)
+    assert (none.outcome, none.checks[0].outcome) == (Outcome.FAIL, Outcome.FAIL)
+    assert bad_rows(files=[file], suite=SUITE, key="id", most=0.1).rows == 0
+
+
+def test_a_key_must_be_there_and_no_column_in_the_way(file):
+    with pytest.raises(UserError, match='did you mean "id"'):
+        bad_rows(files=[file], suite=SUITE, key="idd", most=0.1)
+    ROWS.assign(file_row_number=1).to_parquet(file)
+    with pytest.raises(UserError, match="rename the column"):
+        bad_rows(files=[file], suite=SUITE, key="id", most=0.1)
 
 
 def test_a_clean_file_has_no_quarantine(tmp_path):

@@ -2,7 +2,17 @@
 
 from assay.gates.contract.evidence import ContractEvidence, Finding, Quarantine, judge
 from assay.gates.contract.measure import measure
-from assay.gates.contract.quarantine import offending_rows
+from assay.gates.contract.quarantine import BadRows, as_taken, bad_rows
 from assay.gates.contract.suite import load_suite
 
-__all__ = ["ContractEvidence", "Finding", "Quarantine", "judge", "load_suite", "measure", "offending_rows"]
+__all__ = [
+    "BadRows",
+    "ContractEvidence",
+    "Finding",
+    "Quarantine",
+    "as_taken",
+    "bad_rows",
+    "judge",
+    "load_suite",
+    "measure",
+]

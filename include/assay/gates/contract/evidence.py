@@ -66,6 +66,11 @@ class Finding:
     note: str = ""
     error: str | None = None
 
+    @property
+    def reason(self) -> str:
+        """Its name and column, as the reason of a row that is set aside for it."""
+        return " ".join(filter(None, [self.expectation, self.attribute]))
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Quarantine:
@@ -125,9 +130,11 @@ def judge(evidence: ContractEvidence, policy: Contract = _BLOCK) -> Judgement:
 
 def _set_aside(evidence: ContractEvidence, quarantine: Quarantine, most: float) -> list[Check]:
     share, clean = quarantine.rows / evidence.rows, evidence.rows - quarantine.rows
-    within = share <= most and len(quarantine.rest) == len(evidence.findings)
+    done = len(quarantine.rest) == len(evidence.findings)
+    within = share <= most and done
     counts = f"{quarantine.rows:,} of {evidence.rows:,} rows ({share:.3g} of all)"
-    reason = f"{counts} set aside, {clean:,} clean" if within else f"{counts} would have to be set aside: none was"
+    reason = f"{counts} set aside, {clean:,} clean" if done else f"{counts} would have to be set aside: none was"
+    objections = {found.reason: rows for found, rows in zip(evidence.findings, quarantine.reasons, strict=True) if rows}
     summary = Check(
         name=QUARANTINE,
         metric="quarantined_share",
@@ -137,8 +144,9 @@ def _set_aside(evidence: ContractEvidence, quarantine: Quarantine, most: float) 
         support=evidence.rows,
         outcome=Outcome.PASS if within else Outcome.FAIL,
         reason=reason,
+        examples=tuple({"expectation": name, "rows": str(rows)} for name, rows in objections.items()) or None,
     )
-    if not within:
+    if not done:
         return [summary, *map(_check, evidence.findings)]
     rest = [
         _with_quarantined(_check(now), found, rows)

@@ -58,9 +58,8 @@ def measure(
             findings, bad = evaluate(batch, entries, key)
         quarantine = None
         if policy.max_quarantined is not None and key is not None and bad:
-            most = int(policy.max_quarantined * batch.rows)
             with watched(batch, report, "the rest, without the rows set aside"):
-                quarantine = set_aside(batch, entries, bad, key, most)
+                quarantine = set_aside(batch, entries, bad, key, policy.max_quarantined)
     return ContractEvidence(rows=batch.rows, findings=findings, quarantine=quarantine)
 
 
