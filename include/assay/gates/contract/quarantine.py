@@ -136,7 +136,8 @@ def _found(batch: Batch, files: Sequence[Path], key: str) -> "pa.Table":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    batches, start = [], 0
+    batches: list[pa.RecordBatch] = []
+    start = 0
     for file in files:
         query = _PLACES.format(key=identifier(key), start=start, file=quoted(glob.escape(str(file))))
         batches += map(_coded, batch.connection.execute(query).to_arrow_reader(_AT_ONCE))
