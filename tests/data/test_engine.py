@@ -56,6 +56,18 @@ def test_repeated_values_are_counted(rows):
     assert rows.repeated("X", 2) == (3, [1, 2])
 
 
+def test_rows_that_are_alike_are_counted(rows):
+    frame = TABLE.select(["X", 'o"dd', "day"]).to_pandas()
+    assert rows.alike(["id", "X"]) == 0
+    assert rows.alike(["X", 'o"dd', "day"]) == int(frame.duplicated(keep=False).sum()) > 0
+
+
+def test_the_lengths_of_texts_are_told(rows):
+    assert rows.lengths(['o"dd']) == {'o"dd': (1, 1)}
+    with open_table(pa.table({"s": ["é", "日本語", "", None], "none": pa.array([None] * 4, pa.string())})) as texts:
+        assert texts.lengths(["s", "none"]) == {"s": (0, 3)}
+
+
 def test_categories_come_in_order(rows):
     values, times = np.unique(TABLE['o"dd'].to_numpy(zero_copy_only=False), return_counts=True)
     expected = sorted(zip(values, times.tolist(), strict=True), key=lambda each: -each[1])

@@ -57,11 +57,17 @@ class Rows(Protocol):
     def repeated(self, column: str, shown: int) -> tuple[int, list[Any]]:
         """How many values occur more than once, and the least few of them."""
 
+    def alike(self, columns: Sequence[str]) -> int:
+        """How many rows are the same as another one in all of these columns."""
+
     def largest_categories(self, column: str, limit: int) -> list[tuple[Any, int]]:
         """The most frequent values but null and their numbers, most frequent first, equal ones by value."""
 
     def tallies(self, column: str, values: Sequence[Any]) -> "NDArray[np.int64]":
         """How often each of `values` occurs."""
+
+    def lengths(self, columns: Sequence[str]) -> dict[str, tuple[int, int]]:
+        """The least and the greatest number of characters of columns of text that have a value."""
 
     def quantiles(self, columns: Sequence[str], shares: Sequence[float]) -> dict[str, list[float]]:
         """Quantiles of columns of numbers or times, these in seconds, from at most some 100,000 rows.

@@ -116,6 +116,11 @@ class _DuckRows:
         answer = self._ask(found).fetchall()
         return (int(answer[0][0]), [value for _, value in answer]) if answer else (0, [])
 
+    def alike(self, columns: Sequence[str]) -> int:
+        named = ", ".join(self._places[name] for name in columns)
+        groups = f"SELECT count(*) AS n FROM {self._rows} GROUP BY hash({named}) HAVING n > 1"
+        return int(self._ask(f"SELECT coalesce(sum(n), 0) FROM ({groups})").fetchall()[0][0])
+
     def largest_categories(self, column: str, limit: int) -> list[tuple[Any, int]]:
         c = self._places[column]
         asked = f"SELECT {c}, count(*) AS n FROM {self._rows} WHERE {c} IS NOT NULL GROUP BY {c} ORDER BY n DESC, {c}"
@@ -126,6 +131,16 @@ class _DuckRows:
         asked = f"SELECT {c}, count(*) FROM {self._rows} WHERE list_contains($values, {c}) GROUP BY {c}"
         found = dict(self._ask(asked, values=list(values)).fetchall()) if len(values) else {}
         return np.array([found.get(value, 0) for value in values], dtype=np.int64)
+
+    def lengths(self, columns: Sequence[str]) -> dict[str, tuple[int, int]]:
+        found: dict[str, tuple[int, int]] = {}
+        for start in range(0, len(columns), _AT_ONCE):
+            part = columns[start : start + _AT_ONCE]
+            asked = ", ".join(f"min(length({c})), max(length({c}))" for c in (self._places[name] for name in part))
+            (answer,) = self._ask(f"SELECT {asked} FROM {self._rows}").fetchall()
+            ends = {name: (answer[2 * at], answer[2 * at + 1]) for at, name in enumerate(part)}
+            found |= {name: (int(low), int(high)) for name, (low, high) in ends.items() if low is not None}
+        return found
 
     def quantiles(self, columns: Sequence[str], shares: Sequence[float]) -> dict[str, list[float]]:
         found: dict[str, list[float]] = {}
