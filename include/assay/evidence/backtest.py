@@ -105,10 +105,13 @@ class _Past:
         with TemporaryDirectory() as scratch:
             contract = Path(scratch) / "contract.json"
             contract.write_bytes(self.found.file(stored.CONTRACT))
+            snapshot = self.found.snapshot()
             case = Case(
                 policy=self.new.model_copy(update={"data": data}),  # the model reads the features that it was made with
                 contract=contract,
-                snapshot=self.found.snapshot(),
+                snapshot=snapshot,
+                taken_at=self.found.taken_at(snapshot),
+                lost=self.found.lost,
                 seed=int(self.found.request.facts["seed"]),
                 onnx=onnx,
                 champion=self._champion(gate, verdict),

@@ -8,7 +8,8 @@ case.json
     ``snapshots`` (folder), ``snapshot`` (id), ``seed``, ``gates`` (names), ``champion`` (version or
     null), ``train`` (whether to train again), ``attempts`` (gate to its attempt on the snapshot),
     ``mitigated`` (whether mitigation made the model), ``reference`` (id of the champion's snapshot, or
-    null) and ``history`` (of earlier snapshots). Beside it: policy.yaml, contract.json, train.py,
+    null), ``lost`` (why there is no reference, or empty), ``history`` (of earlier snapshots) and
+    ``taken_at`` (when the run's taking read the rows). Beside it: policy.yaml, contract.json, train.py,
     model.onnx, champion.onnx where there is a champion, and before.onnx where mitigation began from it.
 answer.json
     ``code`` (digest of Assay's Python files), ``verdicts`` (gate to verdict) and ``onnx_sha256`` (of
@@ -19,6 +20,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,6 +114,8 @@ def _case(folder: Path, asked: dict[str, Any]) -> Case:
         snapshot=opened(asked["snapshot"]),
         reference=None if asked["reference"] is None else opened(asked["reference"]),
         history=asked["history"],
+        taken_at=datetime.fromisoformat(asked["taken_at"]),
+        lost=asked["lost"],
         seed=asked["seed"],
         onnx=OnnxModel((folder / MODEL).read_bytes()),
         champion=None if version is None else (version, OnnxModel((folder / CHAMPION).read_bytes())),

@@ -214,6 +214,8 @@ def _case(
         "mitigated": found.mitigates is not None,
         "reference": None if (reference := found.reference()) is None else reference.id,
         "history": found.history,
+        "taken_at": found.taken_at(snapshot).isoformat(),
+        "lost": found.lost,
     }
     return files, asked
 

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from assay.core import Event, Record, UserError, Verdict, sha256_bytes, sha256_file
+from assay.core import Event, Record, UserError, Verdict, sha256_bytes
 from assay.evidence.judging import GATES
 from assay.registry.artifacts import TamperedError
 from assay.registry.dossier import Dossier, EvidenceError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from assay.core import Settings
     from assay.data.snapshots import Snapshot
     from assay.registry.archive import Archive
@@ -142,6 +144,17 @@ class Stored:
         """What was known of the snapshots before the run's."""
         return list(self.event("snapshot").facts.get("history", ()))
 
+    @property
+    def lost(self) -> str:
+        """Why the run's data were not compared with those of the champion of the time; empty where they were."""
+        return str(self.event("snapshot").facts.get("reference_lost", ""))
+
+    def taken_at(self, snapshot: "Snapshot") -> "datetime":
+        """When the run's own taking read the rows of its snapshot."""
+        from assay.data.takings import taken_at
+
+        return taken_at(self.event("snapshot").facts.get("taking", snapshot.takings[0]))
+
     def snapshot(self) -> "Snapshot":
         """The run's data, every file's digest checked, the manifest's against the record.
 
@@ -152,8 +165,8 @@ class Stored:
         """
         facts = self.event("snapshot").facts
         found = self._opened(facts["snapshot"])
-        if sha256_file(found.manifest_file) != facts["manifest_sha256"]:
-            raise EvidenceError([f"snapshot {found.id}: its manifest is not the one that was recorded"])
+        if found.manifest_sha256 != facts["manifest_sha256"]:
+            raise EvidenceError([f"snapshot {found.id}: {_other_manifest(found, facts['manifest_sha256'])}"])
         return found
 
     def reference(self) -> "Snapshot | None":
@@ -197,6 +210,16 @@ class Stored:
         if wanted is None or not paths:
             raise EvidenceError([f"training: the dossier records none{f' of {digest}' if digest else ''}"])
         return fetch_model(self.settings, paths[-1], wanted)
+
+
+def _other_manifest(found: "Snapshot", recorded: str) -> str:
+    """Why a snapshot has not the manifest that was recorded."""
+    from assay.data.tombstones import find
+
+    tombstone = find(found.folder, found.id, recorded)
+    if tombstone is None:
+        return "its manifest is not the one that was recorded"
+    return f"{tombstone.sentence}; the same rows were taken anew since, under terms of their own"
 
 
 def rival(archive: "Archive", model: str, verdict: Verdict) -> tuple[int, bytes] | None:

@@ -21,7 +21,7 @@ _REQUEST = "approval_request"
 COMPARED = ("_gained", "accuracy_paid")
 """How the names of the checks end that compare a mitigated model with the one as trained."""
 # What may happen beside an approval without taking its ground away.
-_HARMLESS = {_REQUEST, *APPROVALS.values(), "card", "rollout", "alias", "canary", "restoration"}
+_HARMLESS = {_REQUEST, *APPROVALS.values(), "card", "rollout", "alias", "canary", "restoration", "expiry"}
 
 
 def question(run: Run, role: Role) -> tuple[str, str]:

@@ -285,12 +285,16 @@ class Run:
 
     def compared(self) -> "Case":
         """The case with what its data are compared with: the champion's data, and the snapshots before."""
+        from assay.data.takings import taken_at
+
         facts = self.latest("snapshot").facts
         reference = facts.get("reference")
         return replace(
             self.case,
             reference=None if reference is None else self._open(str(reference)),
             history=facts.get("history", ()),
+            taken_at=taken_at(facts["taking"]),
+            lost=str(facts.get("reference_lost", "")),
         )
 
     def decide(self, gate: str, judge: Callable[[], Judgement], *, trained: bool = True) -> Verdict:

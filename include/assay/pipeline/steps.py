@@ -1,10 +1,11 @@
 """What the tasks from snapshot to model card do. Each may be killed at any instant and run again."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from assay.core import fault_point, sha256_bytes, sha256_file
+from assay.core import fault_point, sha256_bytes
 from assay.evidence.archive_files import archived_code, code_archive, environment, with_training
 from assay.evidence.judging import judge_gate
 from assay.evidence.opening import archive, model_lock, rollouts
@@ -61,9 +62,10 @@ def snapshot(run: Run) -> dict[str, Any]:
         {
             "snapshot": taken.id,
             "rows": taken.rows,
-            "manifest_sha256": sha256_file(taken.manifest_file),
-            **{key: taken.manifest[key] for key in ("content_sha256", "source", "source_sha256", "table_version")},
-            "reference": _reference(run, taken),
+            "manifest_sha256": taken.manifest_sha256,
+            **{key: taken.manifest[key] for key in ("content_sha256", "table_version")},
+            **_own(run, taken.takings[-1]),
+            **_reference(run, taken),
             "history": _history(run, taken),
         },
     )
@@ -140,31 +142,58 @@ def _take_snapshot(run: Run) -> "Snapshot":
     return open_snapshot(root=root, model=policy.model, snapshot_id=wanted)
 
 
-def _reference(run: Run, taken: "Snapshot") -> str | None:
-    """The snapshot that the champion was made from; None where nothing serves, or what serves came from this one."""
+def _own(run: Run, taking: Mapping[str, Any]) -> dict[str, Any]:
+    """How the rows of this run were taken, and what this run uses them for: not what an earlier taking said."""
+    data = run.folder.policy.data
+    split = {"by": "random", "test": data.holdout} if data.split is None else data.split.model_dump(mode="json")
+    return {
+        "source": taking["source"],
+        "source_sha256": taking["source_sha256"],
+        "taking": dict(taking),
+        "purpose": data.purpose,
+        "split": split,
+    }
+
+
+def _reference(run: Run, taken: "Snapshot") -> dict[str, Any]:
+    """The snapshot that the champion was made from, and if there is none any more, what became of it.
+
+    None where nothing serves, or what serves came from this one.
+    """
+    from assay.data.snapshots import list_snapshots
+
     model = run.folder.policy.model
     current = rollouts(run.settings).current(model)
     if current is None or current.champion is None:
-        return None
+        return {"reference": None}
     version = current.champion.version
     made = archive(run.settings).of_version(model, version).events("registration")
     found = [str(event.facts["snapshot"]) for event in made if event.facts["version"] == version]
-    return found[-1] if found and found[-1] != taken.id else None
+    if not found or found[-1] == taken.id:
+        return {"reference": None}
+    known = {each.id: each.tombstone for each in list_snapshots(run.settings.snapshots, model)}
+    tombstone = known.get(found[-1])  # what is gone without one, the gate that reads it will name
+    if tombstone is None:
+        return {"reference": found[-1]}
+    lost = f"nothing tells how far the data are from those of version {version}, {found[-1]}"
+    return {"reference": None, "reference_lost": f"{lost}: {tombstone.sentence}"}
 
 
 def _history(run: Run, taken: "Snapshot") -> list[dict[str, Any]]:
     """What there is to know of the snapshots before this one, the oldest first."""
     from assay.data.snapshots import list_snapshots
+    from assay.data.takings import taken_at
 
     known = list_snapshots(run.settings.snapshots, run.folder.policy.model)
-    before = [each for each in known if each.manifest["table_version"] < taken.manifest["table_version"]]
+    now = taken_at(taken.takings[-1])
+    earlier = [
+        (max(before), each)
+        for each in known
+        if each.id != taken.id and (before := [when for one in each.takings if (when := taken_at(one)) < now])
+    ]
     return [
-        {
-            "rows": each.rows,
-            "taken_at": each.taken_at.isoformat(),
-            "newest": (each.manifest.get("time") or {}).get("to"),
-        }
-        for each in before[-_REMEMBERED:]
+        {"rows": each.rows, "taken_at": when.isoformat(), "newest": (each.manifest.get("time") or {}).get("to")}
+        for when, each in sorted(earlier, key=lambda pair: pair[0])[-_REMEMBERED:]
     ]
 
 

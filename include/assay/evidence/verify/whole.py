@@ -60,7 +60,8 @@ def verify(
     checks.append(check_grounds(case))
     checks.append(_noted(check_moves(case), notes))
     checks.append(check_attempts(case))
-    checks += [*shown, check_candidate(case), *check_inputs(case), check_snapshot(case, progress), check_card(case)]
+    checks += [*shown, check_candidate(case), *check_inputs(case)]
+    checks += [_noted(check_snapshot(case, progress), notes), check_card(case)]
     return Report(
         model=model,
         version=version,
