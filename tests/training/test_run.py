@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from assay.core import UserError
-from assay.training.run import fit
+from assay.training.run import Validation, fit, takes_validation
 
 FRAME = pd.DataFrame({"x": np.arange(20, dtype=np.float32), "word": ["a", "b"] * 10})
 LABEL = pd.Series([0, 1] * 10)
@@ -153,3 +153,59 @@ def test_a_train_without_weights_is_refused_only_where_there_are_some(tmp_path):
     assert trained(file).predict_proba(FRAME).shape == (20, 2)
     with pytest.raises(UserError, match="train\\(\\) takes no weights, and the policy's mitigation works by them"):
         fit(module=file, features=FRAME, label=LABEL, seed=3, parameters={}, weights=pd.Series(np.ones(20)))
+
+
+KEPT = Validation(FRAME[:6], LABEL[:6])
+ASKING = """\
+from sklearn.dummy import DummyClassifier
+from sklearn.pipeline import Pipeline
+
+def train(features, label, *, seed, parameters, validation=None):
+    made = Pipeline([("m", DummyClassifier())]).fit(features, label)
+    made.given = validation
+    return made
+"""
+
+
+def validated(file, validation=KEPT, **more):
+    return fit(module=file, features=FRAME, label=LABEL, seed=3, parameters={}, validation=validation, **more)
+
+
+def test_validation_rows_go_to_a_train_that_names_them(tmp_path):
+    file = module(tmp_path, ASKING)
+    assert takes_validation(file)
+    given = validated(file).given
+    assert given.features.equals(FRAME[:6])
+    assert given.label.equals(LABEL[:6])
+    assert given.weights is None
+    assert validated(file, None).given is None
+
+
+@pytest.mark.parametrize("parameters", ["seed, parameters", "seed, parameters, weights=None", "**more"])
+def test_a_train_that_does_not_name_them_is_called_as_ever(tmp_path, parameters):
+    source = ASKING.replace("seed, parameters, validation=None", parameters)
+    source = source.replace("*, **", "**").replace("= validation", "= sorted(locals())")
+    file = module(tmp_path, source)
+    assert not takes_validation(file)
+    assert validated(file).given == validated(file, None).given
+    assert "validation" not in validated(file).given
+
+
+def test_a_train_that_cannot_do_without_validation_rows_is_refused_before_it_is_called(tmp_path):
+    file = module(
+        tmp_path, ASKING.replace("validation=None", "validation").replace("    made =", "    1 / 0\n    made =")
+    )
+    with pytest.raises(UserError) as raised:
+        validated(file, None)
+    assert str(raised.value) == (
+        "toy/train.py: train.py: train() requires validation rows, and the policy's split deals none "
+        "(set data.split.validation above 0, or write validation=None)"
+    )
+    with pytest.raises(UserError, match="division by zero"):
+        validated(file)
+
+
+def test_validation_rows_and_weights_go_together(tmp_path):
+    file = module(tmp_path, ASKING.replace("validation=None", "weights=None, validation=None"))
+    weighed = KEPT._replace(weights=pd.Series(np.ones(6)))
+    assert validated(file, weighed, weights=pd.Series(np.ones(20))).given is weighed

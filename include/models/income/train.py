@@ -17,6 +17,7 @@ def train(
     seed: int,
     parameters: Mapping[str, Any],
     weights: pd.Series | None = None,
+    validation: Any = None,
 ) -> Pipeline:
     """Fit the pipeline.
 
@@ -32,6 +33,9 @@ def train(
         `training.parameters` of the policy, handed to `HistGradientBoostingClassifier`.
     weights
         How much each row counts, where the policy's mitigation says so; None: all alike.
+    validation
+        Rows kept from training, where `data.split` has some: their `features`, `label` and `weights`.
+        Trees are then added until the loss on these rows no longer falls.
     """
     columns = ColumnTransformer(
         [
@@ -45,4 +49,14 @@ def train(
     )
     classifier = HistGradientBoostingClassifier(random_state=seed, **parameters)
     pipeline = Pipeline([("columns", columns), ("classifier", classifier)])
-    return pipeline.fit(features, label, classifier__sample_weight=weights)
+    if validation is None:
+        return pipeline.fit(features, label, classifier__sample_weight=weights)
+    classifier.set_params(early_stopping=True).fit(
+        columns.fit_transform(features, label),
+        label,
+        sample_weight=weights,
+        X_val=columns.transform(validation.features),
+        y_val=validation.label,
+        sample_weight_val=validation.weights,
+    )
+    return pipeline

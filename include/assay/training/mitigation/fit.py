@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 
+from assay.core import problem
 from assay.policy import Constraint, Mitigation, Reweighing, Thresholds
 from assay.training.group_thresholds import GroupThresholds
 from assay.training.mitigation import reweighing, thresholds
 from assay.training.mitigation.cells import Cells, cells_of
 from assay.training.mitigation.folds import folds
-from assay.training.mitigation.rates import Bools, Floats, large_enough
+from assay.training.mitigation.rates import MIN_CASES, Bools, Floats, large_enough
 from assay.training.mitigation.task import Kept, Mitigated, Task, Turned, scores
 from assay.training.run import takes_validation
 
@@ -89,6 +90,8 @@ def fit_mitigated(
         watched=kept if watches else None,
         apart=None if watches else kept,
     )
+    if task.apart is not None and not isinstance(mitigation, Reweighing):
+        _require_groups(task.apart)
     with threadpool_limits(limits=1):
         match mitigation:
             case Reweighing():
@@ -109,6 +112,13 @@ def _sorted(
     cells, all_rows = cells_of(both, attributes), np.arange(len(both[attributes[0]]))
     rows, kept = np.split(all_rows, [len(all_rows) - len(validation.label)])
     return cells.take(rows), Kept(validation.features, validation.label, cells.take(kept))
+
+
+def _require_groups(kept: Kept) -> None:
+    large = large_enough(kept.positive, kept.cells)
+    if large.sum() < 2:
+        message = f"only {large.sum()} of {len(large)} groups have {MIN_CASES} validation rows of each class"
+        raise problem("data.split.validation", message, "keep more rows, or take fewer columns of attributes together")
 
 
 def _reweighed(task: Task) -> Mitigated:
