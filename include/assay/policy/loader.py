@@ -18,6 +18,8 @@ from assay.policy.parts import Part, field_names
 
 P = TypeVar("P", bound=Part)
 
+_DEEPEST = 50  # lists and mappings within each other; the C loader ends the process at some tens of thousands
+
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times faster, where it was built
 
 
@@ -150,9 +152,9 @@ def _read(path: Path) -> bytes:
 
 def _mapping(content: bytes, subject: str) -> dict[str, Any]:
     try:
+        if any(depth > _DEEPEST for depth in _depths(content)):
+            raise UserError(subject, [Problem(path=subject, message="is nested too deeply to be a policy")])
         data = yaml.load(content, Loader=_Loader)  # noqa: S506 (_Loader is a safe loader)
-    except RecursionError:
-        raise UserError(subject, [Problem(path=subject, message="is nested too deeply to be a policy")]) from None
     except (yaml.YAMLError, ValueError) as error:  # an impossible date is a ValueError to PyYAML
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else subject
@@ -162,6 +164,14 @@ def _mapping(content: bytes, subject: str) -> dict[str, Any]:
         found = "is empty" if data is None else f"holds a {type(data).__name__}"
         raise UserError(subject, [Problem(path=subject, message=f"{found}; a policy is a mapping of keys to values")])
     return data
+
+
+def _depths(content: bytes) -> Iterator[int]:
+    """Within how many lists and mappings the parser is, event by event, without building anything."""
+    depth = 0
+    for event in yaml.parse(content, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        yield depth
 
 
 def _validate(part: type[P], data: dict[str, Any], subject: str) -> P:
