@@ -91,6 +91,7 @@ def test_yaml_reads_as_json_does(tmp_path):
     [
         ("s.json", '{"name": "s",\n "expectations": [}', "line 2, column 19: is not JSON"),
         ("s.yaml", "name: s\nexpectations: [}", "line 2, column 16: is not YAML"),
+        ("s.yaml", "a: " + "[" * 5_000, "nested too deeply"),
         ("s.yml", "a: 2024-13-77", "is not YAML: month must be in 1..12"),
     ],
 )

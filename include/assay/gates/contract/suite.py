@@ -79,6 +79,8 @@ def _yaml(path: Path) -> Any:
 
     try:
         return yaml.safe_load(_text(path))
+    except RecursionError:
+        raise problem(str(path), "cannot be read: it is nested too deeply") from None
     except (yaml.YAMLError, ValueError) as error:  # an impossible date is a ValueError to PyYAML
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
