@@ -137,11 +137,6 @@ def test_an_absent_column_of_a_snapshot_is_named(tmp_path):
         create(tmp_path, save(tmp_path)).table(["sexx"])
 
 
-def test_a_url_is_refused(tmp_path):
-    with pytest.raises(UserError, match="is a URL"):
-        create_snapshot(source=save(tmp_path), data=DATA, model="loan", root="s3://bucket")
-
-
 def test_a_root_that_cannot_be_written_is_unavailable(tmp_path):
     (tmp_path / "root").write_text("a file where a folder should be")
     with pytest.raises(UnavailableError, match="writing a snapshot of loan failed"):

@@ -41,39 +41,35 @@ def touch(copy: Path) -> None:
     os.utime(copy)
 
 
-def keep(pieces: Iterable[bytes], sha256: str, read: Callable[[int], None]) -> str:
-    """Keep a file piece by piece as a copy, if it has the content that it should have.
+def keep(pieces: Iterable[bytes], read: Callable[[int], None]) -> tuple[Path, str]:
+    """Keep a file, which comes piece by piece, as a copy.
 
     Returns
     -------
-    str
-        The SHA-256 that it has; it is not kept when that is another.
+    copy : Path
+    sha256 : str
+        Of its content, whatever it should be.
 
     Raises
     ------
     OSError
         When the disk does not allow it.
     """
-    copy, digest = place_of(sha256), hashlib.sha256()
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(copy.parent)
-    descriptor, draft = tempfile.mkstemp(dir=copy.parent, prefix=_DRAFT)
+    folder, digest = _home() / "files", hashlib.sha256()
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+    descriptor, draft = tempfile.mkstemp(dir=folder, prefix=_DRAFT)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             for piece in pieces:
                 digest.update(piece)
                 stream.write(piece)
                 read(len(piece))
-        if digest.hexdigest() == sha256:
-            Path(draft).replace(copy)
+        copy = place_of(digest.hexdigest())
+        Path(draft).replace(copy)
     finally:
         Path(draft).unlink(missing_ok=True)
-    return digest.hexdigest()
-
-
-def drop(sha256: str) -> None:
-    """Delete a copy, where there is one."""
-    place_of(sha256).unlink(missing_ok=True)
+    return copy, digest.hexdigest()
 
 
 def _sweep(folder: Path) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from assay.data.store import Store
+
 
 class Sieve:
     """Lets every row pass; whoever sets rows aside overrides both methods."""
@@ -20,13 +22,13 @@ class Sieve:
         """
         return list(staged)
 
-    def settle(self, folder: Path, snapshot_id: str) -> dict[str, Any]:
+    def settle(self, store: Store, snapshot_id: str) -> dict[str, Any]:
         """Keep what was set aside, before the snapshot of the rest exists; what its manifest says of that.
 
         Parameters
         ----------
-        folder
-            The model's folder below the root.
+        store
+            The model's folder below the root; `Store.delta` tells delta-rs where a table in it is.
         snapshot_id
             The snapshot that the rest is, or already was.
         """

@@ -3,121 +3,50 @@
 Below the root each model has a folder with `table/` (one Delta table, one version for each new
 content) and `manifests/` (one JSON file for each snapshot). A snapshot exists when its manifest
 does: the manifest is written last and in one move, so whatever breaks before it registers nothing.
+A root may also be a URL in an object store; `store` is what differs.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from assay.core import (
-    Problem,
-    UnavailableError,
-    UserError,
-    code_version,
-    did_you_mean,
-    fault_point,
-    problem,
-    replace_file,
-    sha256_bytes,
-    sha256_file,
-    utc_now,
-)
+from assay.core import Problem, UnavailableError, UserError, code_version, did_you_mean, fault_point, problem, utc_now
 from assay.data import tombstones
-from assay.data.content import canonical_table, files_digest
+from assay.data.content import files_digest
 from assay.data.describe import describe
 from assay.data.origins.opening import open_origin
 from assay.data.origins.origin import Origin, files_sha256
 from assay.data.progress import Progress, counting, silent
 from assay.data.sieve import Sieve
+from assay.data.snapshot import Snapshot, changed_files, load, manifest_path
 from assay.data.staging import Parts, staging
+from assay.data.store import Store, models_in, reached, store_of
 from assay.data.table import commit
-from assay.data.takings import add_taking, kept_until, later_takings, taken_at, taking_of
+from assay.data.takings import add_taking, taking_of
 from assay.data.terms import Terms, kept_batches
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from assay.policy import Data, Source
 
-T = TypeVar("T")
+__all__ = [
+    "Snapshot",
+    "changed_files",
+    "create_snapshot",
+    "find_snapshot",
+    "keep_until",
+    "list_snapshots",
+    "models_with_snapshots",
+    "open_snapshot",
+    "register",
+]
 
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Snapshot:
-    """One version of a model's data, with every column of its source.
-
-    Attributes
-    ----------
-    id
-        ``<model>-`` and the first 16 hexadecimal digits of the content digest.
-    rows
-        Number of rows.
-    manifest
-        What pins it: table version, files with their SHA-256, schema, source, time, content digest.
-    folder
-        The model's folder below the root; the manifest's file paths are relative to it.
-    manifest_sha256
-        Of the manifest's file: what a dossier pins.
-    takings
-        Whence, when and for what its rows were read, each time that they were: the first as the manifest has it. In a
-        snapshot that was just created the last one is its own.
-    tombstone
-        What is left, where its rows were deleted.
-    """
-
-    id: str
-    rows: int
-    manifest: Mapping[str, Any]
-    folder: Path
-    manifest_sha256: str
-    takings: Sequence[Mapping[str, Any]] = field(repr=False)
-    tombstone: "tombstones.Tombstone | None" = None
-
-    @property
-    def manifest_file(self) -> Path:
-        """Where the manifest is kept."""
-        return _manifest_path(self.folder, self.id)
-
-    @property
-    def place(self) -> str:
-        """What names it and its manifest; see `tombstones.place_of`."""
-        return tombstones.place_of(self.id, self.manifest_sha256)
-
-    @property
-    def taken_at(self) -> datetime:
-        """When its rows were last read from the source, in UTC."""
-        return taken_at(self.takings[-1])
-
-    @property
-    def keep_until(self) -> str | None:
-        """The last day on which any purpose keeps its rows; None without a limit."""
-        return kept_until(self.takings)
-
-    def files(self) -> list[Path]:
-        """Absolute paths of its Parquet files, in the order of the rows."""
-        return [self.folder / file["path"] for file in self.manifest["files"]]
-
-    def table(self, columns: Sequence[str] | None = None) -> "pa.Table":
-        """Read all or some columns; rows come in the order of the source.
-
-        Raises
-        ------
-        UserError
-            Listing every column that the snapshot does not have.
-        """
-        known = [field["name"] for field in self.manifest["schema"]]
-        absent = [name for name in columns or () if name not in known]
-        if absent:
-            raise UserError(
-                self.id, [Problem(path=n, message="no such column", mend=did_you_mean(n, known)) for n in absent]
-            )
-        return _reaching(f"reading {self.id}", lambda: _read_files(self.files(), list(columns or known)))
+_AT_ONCE = 16  # manifests that are read at the same time where each costs a round trip
 
 
 def create_snapshot(
@@ -143,7 +72,7 @@ def create_snapshot(
     data
         What the policy says of the data: columns, consent, what is dropped or pseudonymised.
     model, root
-        Whose snapshot it is, and the folder that all snapshots are kept in.
+        Whose snapshot it is, and the folder or URL that all snapshots are kept at.
     base
         The folder that a relative source is meant from.
     sources
@@ -161,17 +90,18 @@ def create_snapshot(
         When disk, permissions, a store or a database fail. Nothing is registered then, and running
         again repairs it.
     """
-    folder = _folder(root, model)
+    store = store_of(root, model)
     terms, sieve, began = Terms.of(data), sieve or Sieve(), utc_now()
     named = str(source) if isinstance(source, Path) else source
     origin = open_origin(named, base=base, roots=sources, progress=progress)
-    with _reached(f"writing a snapshot of {model}"), staging(folder) as place:
+    with reached(f"writing a snapshot of {model}"), staging(store) as place:
+        store.prepare()
         staged = sieve.sift(_stage(origin, terms, place, progress), place)
         files = origin.files()
         described = describe(staged, data, origin.name, progress)
         digest = files_digest(staged, counting(progress, "hashing the rows", described["rows"]))
         snapshot_id = f"{model}-{digest[:16]}"
-        set_aside = sieve.settle(folder, snapshot_id)
+        set_aside = sieve.settle(store, snapshot_id)
         taking = {
             **described,
             "source": origin.name,
@@ -182,27 +112,58 @@ def create_snapshot(
             **set_aside,
             "purpose": data.purpose,
             "extracted_at": began,
-            "keep_until": _keep_until(began, data.keep_days),
+            "keep_until": keep_until(began, data.keep_days),
             "code_version": code_version(),
             "created_at": utc_now(),
         }
-        if (path := _manifest_path(folder, snapshot_id)).is_file() and not _load(folder, path).tombstone:
-            found = open_snapshot(root=root, model=model, snapshot_id=snapshot_id)
-            add_taking(folder, found.place, taking_of(taking))
-            return replace(found, takings=(*found.takings, taking_of(taking)))
-        fault_point("snapshot.staged")
-        version, paths = commit(folder / "table", staged, tombstones.generation(folder, snapshot_id), digest)
-        fault_point("snapshot.committed")
-        manifest = {
-            "id": snapshot_id,
-            "model": model,
-            "table_version": version,
-            "files": [_record(path, folder) for path in paths],
-            **taking,
-            "content_sha256": digest,
-        }
-        replace_file(path, json.dumps(manifest, indent=2).encode())
-    return _load(folder, path)
+        return register(store, snapshot_id, staged, taking, digest)
+
+
+def register(
+    store: Store, snapshot_id: str, staged: Sequence[Path], taking: Mapping[str, Any], digest: str
+) -> Snapshot:
+    """The snapshot of staged rows, the manifest written last; or that which was there, with one more taking.
+
+    Parameters
+    ----------
+    taking
+        What its manifest says beside table version, files and digest.
+    digest
+        Of the rows, as `files_digest` says.
+    """
+    path = manifest_path(snapshot_id)
+    there = store.read(path)
+    if there is not None and load(store, snapshot_id, there).tombstone is None:
+        return _taken_again(store, snapshot_id, taking)
+    fault_point("snapshot.staged")
+    version, files = commit(store, staged, tombstones.generation(store, snapshot_id), digest)
+    fault_point("snapshot.committed")
+    manifest = {
+        "id": snapshot_id,
+        "model": store.model,
+        "table_version": version,
+        "files": files,
+        **taking,
+        "content_sha256": digest,
+    }
+    content = json.dumps(manifest, indent=2).encode()
+    if not store.exchange(path, there, content):  # another machine has taken the same rows meanwhile
+        return _taken_again(store, snapshot_id, taking)
+    return load(store, snapshot_id, content)
+
+
+def keep_until(began: str, days: int | None) -> str | None:
+    """The last day on which rows that were read at a time may be kept; None without a limit."""
+    """The last day of so many from a time on; None without a limit.
+
+    Examples
+    --------
+    >>> keep_until("2026-01-01T12:00:00+00:00", 30)
+    '2026-01-31'
+    """
+    if days is None:
+        return None
+    return (datetime.fromisoformat(began).date() + timedelta(days=days)).isoformat()
 
 
 def find_snapshot(*, root: str, model: str, snapshot_id: str) -> Snapshot:
@@ -213,14 +174,15 @@ def find_snapshot(*, root: str, model: str, snapshot_id: str) -> Snapshot:
     UserError
         When there is no such snapshot, naming the nearest, or its manifest is none.
     """
-    folder = _folder(root, model)
-    path = _manifest_path(folder, snapshot_id)
-    if not re.fullmatch(re.escape(model) + "-[0-9a-f]{16}", snapshot_id) or not path.is_file():
+    store = store_of(root, model)
+    named = re.fullmatch(re.escape(model) + "-[0-9a-f]{16}", snapshot_id)
+    content = store.read(manifest_path(snapshot_id)) if named else None
+    if content is None:
         known = [each.id for each in list_snapshots(root, model)]
         raise UserError(
-            snapshot_id, [Problem(path=root, message="no such snapshot", mend=did_you_mean(snapshot_id, known))]
+            snapshot_id, [Problem(path=store.root, message="no such snapshot", mend=did_you_mean(snapshot_id, known))]
         )
-    return _load(folder, path)
+    return load(store, snapshot_id, content)
 
 
 def open_snapshot(*, root: str, model: str, snapshot_id: str) -> Snapshot:
@@ -239,64 +201,33 @@ def open_snapshot(*, root: str, model: str, snapshot_id: str) -> Snapshot:
     return snapshot
 
 
-def changed_files(snapshot: Snapshot) -> list[Problem]:
-    """Every file of a snapshot that is missing, or is not what the manifest says."""
-    problems = []
-    for file, expected in zip(snapshot.files(), snapshot.manifest["files"], strict=True):
-        if not file.is_file():
-            problems.append(Problem(path=str(file), message="is missing"))
-        elif _reaching(f"reading {file}", partial(sha256_file, file)) != expected["sha256"]:
-            problems.append(Problem(path=str(file), message="was changed since the snapshot was made"))
-    return problems
-
-
 def list_snapshots(root: str, model: str) -> list[Snapshot]:
     """A model's snapshots, oldest first; their files are not checked."""
-    folder = _folder(root, model)
-    found = [_load(folder, path) for path in (folder / "manifests").glob("*.json")]
+    store = store_of(root, model)
+    names = [name.removesuffix(".json") for name in store.names("manifests") if name.endswith(".json")]
+    with ThreadPoolExecutor(_AT_ONCE if store.shared else 1) as pool:
+        found = [each for each in pool.map(partial(_found, store), names) if each is not None]
     return sorted(found, key=lambda snapshot: snapshot.manifest["table_version"])
 
 
 def models_with_snapshots(root: str) -> list[str]:
     """The models that have a snapshot, by name."""
-    return sorted({path.parents[1].name for path in _folder(root, "").glob("*/manifests/*.json")})
+    return [name for name in models_in(root) if store_of(root, name).names("manifests")]
 
 
-def manifest_file(root: str, model: str, snapshot_id: str) -> Path:
-    """Where a snapshot's manifest is, or would be; its folder's parent is what the paths in it are relative to."""
-    return _manifest_path(_folder(root, model), snapshot_id)
+def _found(store: Store, snapshot_id: str) -> Snapshot | None:
+    """A snapshot; None where its manifest has just gone."""
+    content = store.read(manifest_path(snapshot_id))
+    return None if content is None else load(store, snapshot_id, content)
 
 
-def _folder(root: str, model: str) -> Path:
-    if "://" in root:
-        raise problem("ASSAY_SNAPSHOTS", f"{root} is a URL; snapshots are kept in a folder", "give a local path")
-    return Path(root).absolute() / model
-
-
-def _manifest_path(folder: Path, snapshot_id: str) -> Path:
-    return folder / "manifests" / f"{snapshot_id}.json"
-
-
-def _load(folder: Path, path: Path) -> Snapshot:
-    try:
-        return _snapshot(folder, path.read_bytes())
-    except (ValueError, KeyError, TypeError):
-        raise problem(
-            str(path), "is not a snapshot manifest", "restore it, or delete it and take the snapshot again"
-        ) from None
-
-
-def _snapshot(folder: Path, content: bytes) -> Snapshot:
-    manifest, digest = json.loads(content), sha256_bytes(content)
-    return Snapshot(
-        id=manifest["id"],
-        rows=manifest["rows"],
-        manifest=manifest,
-        folder=folder,
-        manifest_sha256=digest,
-        takings=(taking_of(manifest), *later_takings(folder, tombstones.place_of(manifest["id"], digest))),
-        tombstone=tombstones.find(folder, manifest["id"], digest),
-    )
+def _taken_again(store: Store, snapshot_id: str, taking: Mapping[str, Any]) -> Snapshot:
+    found = open_snapshot(root=store.root, model=store.model, snapshot_id=snapshot_id)
+    own = taking_of(taking)
+    add_taking(store, found.place, own)
+    if tombstones.find(store, found.id, found.manifest_sha256):  # by another machine; whoever deletes looks here, too
+        raise UnavailableError(f"{found.id}: its rows are being deleted at this very moment; take them once more")
+    return replace(found, takings=(*found.takings, own))
 
 
 def _stage(origin: Origin, terms: Terms, place: Path, progress: Progress) -> list[Path]:
@@ -313,38 +244,3 @@ def _stage(origin: Origin, terms: Terms, place: Path, progress: Progress) -> lis
     if not parts.rows:
         raise problem(origin.name, "has no rows")
     return parts.close()
-
-
-def _record(path: Path, folder: Path) -> dict[str, Any]:
-    return {"path": path.relative_to(folder).as_posix(), "sha256": sha256_file(path), "bytes": path.stat().st_size}
-
-
-def _keep_until(began: str, days: int | None) -> str | None:
-    if days is None:
-        return None
-    return (datetime.fromisoformat(began).date() + timedelta(days=days)).isoformat()
-
-
-def _read_files(paths: Sequence[Path], columns: list[str] | None) -> "pa.Table":
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    parts = [canonical_table(pq.ParquetFile(path).read(columns=columns), str(path)) for path in paths]
-    return pa.concat_tables(part.select(columns) if columns else part for part in parts)
-
-
-def _reaching(doing: str, act: Callable[[], T]) -> T:
-    with _reached(doing):
-        return act()
-
-
-@contextmanager
-def _reached(doing: str) -> Iterator[None]:
-    """Run what may meet a full disk or a lack of rights, and say so as infrastructure."""
-    import pyarrow as pa
-    from deltalake.exceptions import DeltaError
-
-    try:
-        yield
-    except (OSError, DeltaError, pa.ArrowException) as error:
-        raise UnavailableError(f"{doing} failed: {' '.join(str(error).split())}") from error

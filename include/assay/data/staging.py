@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from assay.core import Problem, UserError
 from assay.data.content import stored_schema
 from assay.data.csv_text import common_type
+from assay.data.store import Store
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,8 +23,10 @@ _PREFIX = ".staging-"
 
 
 @contextmanager
-def staging(folder: Path) -> Iterator[Path]:
-    """A folder beside the model's table for rows that are not yet a snapshot; one process at a time.
+def staging(store: Store) -> Iterator[Path]:
+    """A folder for rows that are not yet a snapshot of a model; one process on this machine at a time.
+
+    It is beside the model's table where that is on this machine.
 
     It is removed in the end, and so is what a killed process has left. Folders that were made for it
     and hold nothing else go too.
@@ -33,6 +36,7 @@ def staging(folder: Path) -> Iterator[Path]:
     OSError
         When disk or permissions do not allow it.
     """
+    folder = store.workspace()
     new = [each for each in (folder, folder.parent) if not each.exists()]
     with _locked(folder):
         for left in folder.glob(f"{_PREFIX}*"):

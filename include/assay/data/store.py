@@ -7,12 +7,13 @@ folder, as manifests have it: ``manifests/income-0123456789abcdef.json``.
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from assay.core import Problem, UserError
+from assay.core import Problem, UnavailableError, UserError
 from assay.policy import masked
 
 _CHUNK = 1 << 20
@@ -77,6 +78,9 @@ class Store(Protocol):
     def read(self, path: str) -> bytes | None:
         """A small file's content; None where there is none."""
 
+    def exists(self, path: str) -> bool:
+        """Whether there is a file."""
+
     def names(self, folder: str) -> list[str]:
         """Names of the files and folders directly in a folder, sorted; none where there is no such folder.
 
@@ -86,10 +90,10 @@ class Store(Protocol):
     def write(self, path: str, content: bytes) -> None:
         """Write a small file as a whole, in the place of one that may be there."""
 
-    def write_new(self, path: str, content: bytes) -> bool:
-        """Write a small file as a whole where there is none; False, and nothing is written, where there is one.
+    def exchange(self, path: str, old: bytes | None, new: bytes) -> bool:
+        """Write a small file as a whole where there is the `old` content, or with None where there is no file.
 
-        Of two that write at once, on whatever machines, one is told True.
+        Else nothing is written and it is False. Of two that write at once, on whatever machines, one is told True.
         """
 
     def remove(self, path: str) -> None:
@@ -98,18 +102,13 @@ class Store(Protocol):
     def bring(self, file: Path, path: str) -> None:
         """Bring a file from the workspace into the store, in the place of one that may be there; here it is gone."""
 
-    def copies(self, paths: Sequence[str], folder: Path) -> list[Path]:
-        """Files as they are in the store at this moment, to be read here.
-
-        Parameters
-        ----------
-        folder
-            Below the workspace; copies are written there when the store is elsewhere.
+    def now(self, path: str, *, read: Read = lambda _: None) -> tuple[Path, str]:
+        """A file as it is in the store at this moment, to be read on this machine, and its SHA-256.
 
         Raises
         ------
         DamagedError
-            When one is missing.
+            When it is missing.
         """
 
     def fetch(self, path: str, sha256: str, *, fresh: bool = False, read: Read = lambda _: None) -> Path:
@@ -166,6 +165,24 @@ def models_in(root: str) -> list[str]:
         As every method of `Store`.
     """
     return store_of(root, "").names("")
+
+
+@contextmanager
+def reached(doing: str) -> Iterator[None]:
+    """Run what may meet a full disk, a lack of rights or a store that is down, and say so as infrastructure.
+
+    Raises
+    ------
+    UnavailableError
+        Of what was being done, and what went wrong.
+    """
+    import pyarrow as pa
+    from deltalake.exceptions import DeltaError
+
+    try:
+        yield
+    except (OSError, DeltaError, pa.ArrowException) as error:
+        raise UnavailableError(f"{doing} failed: {said(error)}") from error
 
 
 def sha256_read(path: Path, read: Read) -> str:

@@ -1,6 +1,6 @@
 """Snapshots kept in a folder on this machine, or on a disk that all machines have in common."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +53,10 @@ class LocalStore:
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
+    def exists(self, path: str) -> bool:
+        """As `Store` says."""
+        return self._path(path).is_file()
+
     def names(self, folder: str) -> list[str]:
         """As `Store` says."""
         with _reached("reading", self._path(folder)):
@@ -66,11 +70,11 @@ class LocalStore:
         with _reached("writing", self._path(path)):
             replace_file(self._path(path), content)
 
-    def write_new(self, path: str, content: bytes) -> bool:
+    def exchange(self, path: str, old: bytes | None, new: bytes) -> bool:
         """As `Store` says, under the lock of `staging`."""
-        if self._path(path).exists():
+        if self.read(path) != old:
             return False
-        self.write(path, content)
+        self.write(path, new)
         return True
 
     def remove(self, path: str) -> None:
@@ -84,20 +88,17 @@ class LocalStore:
             self._path(path).parent.mkdir(parents=True, exist_ok=True)
             file.replace(self._path(path))
 
-    def copies(self, paths: Sequence[str], folder: Path) -> list[Path]:
-        """The files themselves."""
-        for path in paths:
-            if not self._path(path).is_file():
-                raise DamagedError(self.place(path), None)
-        return [self._path(path) for path in paths]
-
-    def fetch(self, path: str, sha256: str, *, fresh: bool = False, read: Read = lambda _: None) -> Path:
+    def now(self, path: str, *, read: Read = lambda _: None) -> tuple[Path, str]:
         """The file itself."""
         found = self._path(path)
         if not found.is_file():
             raise DamagedError(self.place(path), None)
         with _reached("reading", found):
-            digest = sha256_read(found, read)
+            return found, sha256_read(found, read)
+
+    def fetch(self, path: str, sha256: str, *, fresh: bool = False, read: Read = lambda _: None) -> Path:
+        """The file itself."""
+        found, digest = self.now(path, read=read)
         if digest != sha256:
             raise DamagedError(self.place(path), digest)
         return found

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -55,7 +55,7 @@ class RemoteStore:
     def prepare(self) -> None:
         """Write a marker twice: the second time a store that knows conditional writes refuses."""
         content = b"Snapshots kept by Assay.\n"
-        if self.write_new(_MARKER, content) and self.write_new(_MARKER, content):
+        if self.exchange(_MARKER, None, content) and self.exchange(_MARKER, None, content):
             raise problem(
                 self.root,
                 "does not know conditional writes (If-None-Match), so that two writers could overwrite one another",
@@ -74,6 +74,15 @@ class RemoteStore:
             return bytes(obstore.get(self._objects, path).bytes())
         return None
 
+    def exists(self, path: str) -> bool:
+        """As `Store` says."""
+        import obstore
+
+        with self._reached("reading", path), suppress(FileNotFoundError):
+            obstore.head(self._objects, path)
+            return True
+        return False
+
     def names(self, folder: str) -> list[str]:
         """As `Store` says."""
         import obstore
@@ -88,18 +97,28 @@ class RemoteStore:
         """As `Store` says; an object is never seen in part."""
         self._put(path, content, "overwrite")
 
-    def write_new(self, path: str, content: bytes) -> bool:
+    def exchange(self, path: str, old: bytes | None, new: bytes) -> bool:
         """As `Store` says: a conditional put, which the store decides."""
-        from obstore.exceptions import AlreadyExistsError
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
 
+        mode: Any = "create"
+        if old is not None:
+            with self._reached("reading", path), suppress(FileNotFoundError):
+                found = obstore.get(self._objects, path)
+                mode = {name: found.meta[name] for name in ("e_tag", "version") if found.meta[name] is not None}
+                if bytes(found.bytes()) != old:
+                    return False
+            if mode == "create":
+                return False
         try:
-            self._put(path, content, "create")
-        except AlreadyExistsError:
+            self._put(path, new, mode)
+        except (AlreadyExistsError, PreconditionError):
             return False
         return True
 
     def remove(self, path: str) -> None:
-        """As `Store` says."""
+        """As `Store` says; a copy here goes when nothing has used it for a week."""
         import obstore
 
         with self._reached("deleting", path), suppress(FileNotFoundError):
@@ -113,14 +132,16 @@ class RemoteStore:
             obstore.put(self._objects, path, file, chunk_size=4 * _PIECE, max_concurrency=4)
             file.unlink()
 
-    def copies(self, paths: Sequence[str], folder: Path) -> list[Path]:
-        """Download them."""
-        copies = []
-        for path in paths:
-            copies.append(folder / f"copy-{path.rpartition('/')[2]}")
-            with self._pieces(path) as pieces, copies[-1].open("wb") as file:
-                file.writelines(pieces)
-        return copies
+    def now(self, path: str, *, read: Read = lambda _: None) -> tuple[Path, str]:
+        """Download it; the copy stays in the cache."""
+        import obstore
+
+        with self._reached("reading", path):
+            try:
+                stream = obstore.get(self._objects, path).stream(_PIECE)
+            except FileNotFoundError:
+                raise DamagedError(self.place(path), None) from None
+            return cache.keep(map(bytes, stream), read)
 
     def fetch(self, path: str, sha256: str, *, fresh: bool = False, read: Read = lambda _: None) -> Path:
         """As `Store` says; a copy that was changed is fetched again."""
@@ -130,8 +151,7 @@ class RemoteStore:
                 cache.touch(copy)
                 read(copy.stat().st_size)
                 return copy
-        with self._pieces(path) as pieces:
-            found = cache.keep(pieces, sha256, read)
+        copy, found = self.now(path, read=read)
         if found != sha256:
             raise DamagedError(self.place(path), found)
         return copy
@@ -164,28 +184,17 @@ class RemoteStore:
             obstore.put(self._objects, path, content, mode=mode, use_multipart=False)
 
     @contextmanager
-    def _pieces(self, path: str) -> Iterator[Iterator[bytes]]:
-        import obstore
-
-        with self._reached("reading", path):
-            try:
-                stream = obstore.get(self._objects, path).stream(_PIECE)
-            except FileNotFoundError:
-                raise DamagedError(self.place(path), None) from None
-            yield map(bytes, stream)
-
-    @contextmanager
     def _reached(self, doing: str, path: str) -> Iterator[None]:
         """Say what went wrong: the store's refusals as the user's to mend, all else as infrastructure."""
-        from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
+        from obstore import exceptions as of_obstore
 
         try:
             yield
-        except AlreadyExistsError:
+        except (of_obstore.AlreadyExistsError, of_obstore.PreconditionError):
             raise
-        except (PermissionDeniedError, UnauthenticatedError) as error:
+        except (of_obstore.PermissionDeniedError, of_obstore.UnauthenticatedError) as error:
             raise self._refused(f"the store refuses {doing}", error) from None
-        except (BaseError, OSError) as error:
+        except (of_obstore.BaseError, OSError) as error:
             text = str(error)
             if "NoSuchBucket" in text:
                 raise problem(self.root, "there is no such bucket", "create it, or name another") from None

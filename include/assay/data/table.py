@@ -5,13 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.core import fault_point
+from assay.core import UnavailableError, fault_point, sha256_file
 from assay.data.content import files_digest
+from assay.data.store import DamagedError, Store
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
     from deltalake.transaction import AddAction
 
+TABLE = "table"
+"""Where it is below the model's folder."""
+
 _TAG = "assay.snapshot"
+_ATTEMPTS = 8  # as many writers of other contents may come first
 
 # A snapshot is evidence: Delta's housekeeping must never remove its log or its files.
 _KEEP_ALL = {
@@ -21,50 +28,50 @@ _KEEP_ALL = {
 }
 
 
-def commit(location: Path, staged: Sequence[Path], snapshot_id: str, digest: str) -> tuple[int, list[Path]]:
-    """Make staged files a version of the table, or find the one that an interrupted run has left.
+def commit(store: Store, staged: Sequence[Path], name: str, digest: str) -> tuple[int, list[dict[str, Any]]]:
+    """Make staged files a version of the table, or find the one that an interrupted run, or another machine, has left.
+
+    What is in the store in the end is read back and compared with what was staged.
+
+    Parameters
+    ----------
+    name
+        What the version and its files are called.
+    digest
+        Of the rows, as `files_digest` says.
 
     Returns
     -------
     version : int
-    files : list of Path
-        In the order of the rows.
+    files : list of dict
+        ``path``, ``sha256`` and ``bytes`` of each, in the order of the rows.
 
     Raises
     ------
-    OSError, DeltaError
-        When the disk or the table do not allow it.
+    UserError, UnavailableError, OSError, DeltaError
+        When disk, store or table do not allow it.
     """
-    location.mkdir(parents=True, exist_ok=True)
-    found = _committed(location, snapshot_id)
-    if found is not None and _holds(found[1], digest):
-        return found
-    paths = [location / f"{snapshot_id}-{at:05}.parquet" for at in range(len(staged))]
-    for source, target in zip(staged, paths, strict=True):
-        source.replace(target)
+    found = _committed(store, name)
+    if found is not None and (files := _holding(store, found[1], digest)):
+        return found[0], files
+    schema, actions, paths = _parquet_schema(staged), [], []
+    for at, file in enumerate(staged):
+        # where others may write at the same time, a name says whose bytes it holds
+        own = f"-{sha256_file(file)[:16]}" if store.shared else ""
+        paths.append(f"{TABLE}/{name}-{at:05}{own}.parquet")
+        actions.append(_action(file, paths[-1].partition("/")[2]))
+        store.bring(file, paths[-1])
     fault_point("snapshot.moved")
-    if found is not None and found[1] == paths:  # they were damaged before they were registered, and are whole now
-        return found
-    _add_version(location, paths, snapshot_id)
-    again = _committed(location, snapshot_id)
-    if again is None or not _holds(again[1], digest):
-        raise OSError("what was written is not what was read")
-    return again
+    if found is None or found[1] != paths:  # else they were damaged before they were registered, and are whole now
+        found = _add_version(store, schema, actions, name)
+    files = _holding(store, found[1], digest)
+    if not files:
+        raise UnavailableError(f"writing {store.place(TABLE)} failed: what was written is not what was read")
+    return found[0], files
 
 
-def _committed(location: Path, snapshot_id: str) -> tuple[int, list[Path]] | None:
-    from deltalake import DeltaTable
-
-    if not DeltaTable.is_deltatable(str(location)):
-        return None
-    for entry in DeltaTable(location).history():  # the latest first
-        if entry.get(_TAG) == snapshot_id:
-            return int(entry["version"]), files_of(location, int(entry["version"]))
-    return None
-
-
-def files_of(location: Path, version: int) -> list[Path]:
-    """The files of a version of the table, in the order of the rows.
+def files_of(store: Store, version: int) -> list[str]:
+    """The files of a version of the table, in the order of the rows, as paths in the model's folder.
 
     Raises
     ------
@@ -73,40 +80,92 @@ def files_of(location: Path, version: int) -> list[Path]:
     """
     from deltalake import DeltaTable
 
-    actions = DeltaTable(location, version=version).get_add_actions(flatten=True)
+    address, options = store.delta(TABLE)
+    actions = DeltaTable(address, version=version, storage_options=options).get_add_actions(flatten=True)
     # the parts of one version are numbered in their names, in the order of the rows
-    return [location / name for name in sorted(actions.column("path").to_pylist())]
+    return [f"{TABLE}/{name}" for name in sorted(actions.column("path").to_pylist())]
 
 
-def _holds(paths: Sequence[Path], digest: str) -> bool:
+def _open(store: Store) -> "DeltaTable | None":
+    from deltalake import DeltaTable
+    from deltalake.exceptions import TableNotFoundError
+
+    address, options = store.delta(TABLE)
+    try:
+        return DeltaTable(address, storage_options=options)
+    except TableNotFoundError:
+        return None
+
+
+def _committed(store: Store, name: str) -> tuple[int, list[str]] | None:
+    for entry in table.history() if (table := _open(store)) else []:  # the latest first
+        if entry.get(_TAG) == name:
+            return int(entry["version"]), files_of(store, int(entry["version"]))
+    return None
+
+
+def _holding(store: Store, paths: Sequence[str], digest: str) -> list[dict[str, Any]]:
+    """What to record of files when they hold the rows of a digest; nothing when they do not."""
     import pyarrow as pa
 
     try:
-        return files_digest(paths) == digest
-    except (OSError, pa.ArrowException):
-        return False
+        now = [store.now(path) for path in paths]
+        if files_digest([copy for copy, _ in now]) != digest:
+            return []
+    except (OSError, pa.ArrowException, DamagedError):
+        return []
+    return [
+        {"path": path, "sha256": sha256, "bytes": copy.stat().st_size}
+        for path, (copy, sha256) in zip(paths, now, strict=True)
+    ]
 
 
-def _add_version(location: Path, paths: Sequence[Path], snapshot_id: str) -> None:
-    import pyarrow.parquet as pq
-    from deltalake import CommitProperties, DeltaTable, Schema
+def _add_version(store: Store, schema: "pa.Schema", actions: "list[AddAction]", name: str) -> tuple[int, list[str]]:
+    """Write to Delta's log, unless another machine does first; then look again whether it wrote the same."""
+    from deltalake.exceptions import CommitFailedError
+
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            _write(store, schema, actions, name)
+        except CommitFailedError:
+            if not left:
+                raise
+        if (found := _committed(store, name)) is not None:
+            return found
+    raise UnavailableError(f"writing {store.place(TABLE)} failed: its log does not show what was written")
+
+
+def _write(store: Store, schema: "pa.Schema", actions: "list[AddAction]", name: str) -> None:
+    from deltalake import CommitProperties, Schema
     from deltalake.transaction import create_table_with_add_actions
 
-    schema = Schema.from_arrow(pq.read_schema(paths[0]))
-    actions: list[Any] = [_action(path) for path in paths]
-    properties = CommitProperties(custom_metadata={_TAG: snapshot_id})
-    if DeltaTable.is_deltatable(str(location)):
-        DeltaTable(location).create_write_transaction(actions, "overwrite", schema, commit_properties=properties)
+    properties = CommitProperties(custom_metadata={_TAG: name}, max_commit_retries=0)
+    given = Schema.from_arrow(schema)
+    if (table := _open(store)) is not None:
+        table.create_write_transaction(list(actions), "overwrite", given, commit_properties=properties)
         return
+    address, options = store.delta(TABLE)
     create_table_with_add_actions(
-        str(location), schema, actions, mode="error", configuration=_KEEP_ALL, commit_properties=properties
+        address,
+        given,
+        list(actions),
+        mode="error",
+        configuration=_KEEP_ALL,
+        commit_properties=properties,
+        storage_options=options,
     )
 
 
-def _action(path: Path) -> "AddAction":
+def _parquet_schema(staged: Sequence[Path]) -> "pa.Schema":
+    import pyarrow.parquet as pq
+
+    return pq.read_schema(staged[0])
+
+
+def _action(file: Path, name: str) -> "AddAction":
     import pyarrow.parquet as pq
     from deltalake.transaction import AddAction
 
-    stat = path.stat()
-    rows = pq.read_metadata(path).num_rows
-    return AddAction(path.name, stat.st_size, {}, int(stat.st_mtime * 1000), True, json.dumps({"numRecords": rows}))
+    stat = file.stat()
+    rows = pq.read_metadata(file).num_rows
+    return AddAction(name, stat.st_size, {}, int(stat.st_mtime * 1000), True, json.dumps({"numRecords": rows}))

@@ -7,10 +7,10 @@ never changed: a run's evidence is about its own taking, and rows are kept as lo
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from assay.core import replace_file, sha256_json
+from assay.core import sha256_json
+from assay.data.store import Store
 
 _CONTENT = ("id", "model", "table_version", "files", "schema", "rows", "content_sha256")
 """What a manifest says of the rows, whoever took them; all else is of the taking."""
@@ -26,26 +26,26 @@ def taken_at(taking: Mapping[str, Any]) -> datetime:
     return datetime.fromisoformat(taking.get("extracted_at", taking["created_at"]))
 
 
-def add_taking(folder: Path, place: str, taking: Mapping[str, Any]) -> None:
+def add_taking(store: Store, place: str, taking: Mapping[str, Any]) -> None:
     """Keep a later taking; the very same is kept once.
 
     Parameters
     ----------
-    folder
-        The model's.
+    store
+        The model's folder.
     place
         Names the snapshot and its manifest, see `tombstones.place_of`.
 
     Raises
     ------
-    OSError
-        When disk or permissions do not allow it.
+    UnavailableError
+        When disk or store do not allow it.
     """
     name = f"{sha256_json(taking)[:16]}.json"
-    replace_file(folder / "takings" / place / name, json.dumps(taking, indent=2).encode())
+    store.write(f"takings/{place}/{name}", json.dumps(taking, indent=2).encode())
 
 
-def later_takings(folder: Path, place: str) -> list[dict[str, Any]]:
+def later_takings(store: Store, place: str) -> list[dict[str, Any]]:
     """Every taking but the first, oldest first.
 
     Raises
@@ -53,7 +53,10 @@ def later_takings(folder: Path, place: str) -> list[dict[str, Any]]:
     ValueError
         When a file of them is no taking.
     """
-    found = [json.loads(path.read_bytes()) for path in (folder / "takings" / place).glob("*.json")]
+    folder = f"takings/{place}"
+    found = [
+        json.loads(store.read(f"{folder}/{name}") or b"") for name in store.names(folder) if name.endswith(".json")
+    ]
     if not all(isinstance(each, dict) and "extracted_at" in each for each in found):
         raise ValueError("not a taking")
     return sorted(found, key=lambda taking: str(taking["extracted_at"]))

@@ -8,10 +8,10 @@ files a kill has left behind. The same rows taken again later have another manif
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from assay.core import Problem, replace_file
+from assay.core import Problem
+from assay.data.store import Store
 
 _FOLDER = "expired"
 
@@ -25,7 +25,7 @@ class Tombstone:
     snapshot, manifest_sha256
         Whose rows, and the SHA-256 of the manifest that pinned them.
     keep_until
-        The last day on which they might be kept.
+        The last day on which they might be kept; None for rows set aside without a day, gone with their snapshot.
     at, by
         When it was done, UTC, and by whom.
     rows, bytes
@@ -38,7 +38,7 @@ class Tombstone:
 
     snapshot: str
     manifest_sha256: str
-    keep_until: str
+    keep_until: str | None
     at: str
     by: str
     rows: int
@@ -54,8 +54,8 @@ class Tombstone:
     @property
     def sentence(self) -> str:
         """What whoever wants the rows is told."""
-        until = f"they might be kept until {self.keep_until}"
-        return f"its rows were deleted on {self.at[:10]} as data.keep_days asked: {until}"
+        until = f": they might be kept until {self.keep_until}" if self.keep_until else ""
+        return f"its rows were deleted on {self.at[:10]} as data.keep_days asked{until}"
 
     @property
     def problem(self) -> Problem:
@@ -67,19 +67,24 @@ class Tombstone:
         """All but the manifest, as plain JSON values."""
         return {**{name: value for name, value in asdict(self).items() if name != "manifest"}, "files": [*self.files]}
 
-    def left(self, folder: Path) -> list[Path]:
+    def left(self, store: Store) -> list[str]:
         """Those of its files that are still there."""
-        return [path for name in self.files if (path := folder / name).exists()]
+        return [path for path in self.files if store.exists(path)]
 
-    def write(self, folder: Path) -> None:
+    def write(self, store: Store) -> None:
         """Put it where `find` and `every` look.
 
         Raises
         ------
-        OSError
-            When disk or permissions do not allow it.
+        UnavailableError
+            When disk or store do not allow it.
         """
-        replace_file(_path(folder, self.place), json.dumps(asdict(self), indent=2).encode())
+        store.write(_path(self.place), json.dumps(asdict(self), indent=2).encode())
+
+    def withdraw(self, store: Store) -> None:
+        """Take it away again, before any file went."""
+        store.remove(_path(self.place))
+
 
 
 def place_of(snapshot_id: str, manifest_sha256: str) -> str:
@@ -93,27 +98,32 @@ def place_of(snapshot_id: str, manifest_sha256: str) -> str:
     return f"{snapshot_id}.{manifest_sha256[:16]}"
 
 
-def find(folder: Path, snapshot_id: str, manifest_sha256: str) -> Tombstone | None:
+def find(store: Store, snapshot_id: str, manifest_sha256: str) -> Tombstone | None:
     """The tombstone of a snapshot with this very manifest; None while its rows are kept."""
-    path = _path(folder, place_of(snapshot_id, manifest_sha256))
-    return _read(path) if path.is_file() else None
+    content = store.read(_path(place_of(snapshot_id, manifest_sha256)))
+    return None if content is None else _parsed(content)
 
 
-def every(folder: Path) -> list[Tombstone]:
+def every(store: Store) -> list[Tombstone]:
     """All tombstones of a model, oldest first."""
-    return sorted(map(_read, (folder / _FOLDER).glob("*.json")), key=lambda each: (each.at, each.snapshot))
+    found = [_parsed(store.read(f"{_FOLDER}/{name}") or b"") for name in _names(store)]
+    return sorted(found, key=lambda each: (each.at, each.snapshot))
 
 
-def generation(folder: Path, snapshot_id: str) -> str:
+def generation(store: Store, snapshot_id: str) -> str:
     """What the files of rows are called: after rows were deleted and are taken again, not as before."""
-    deleted = sum(1 for _ in (folder / _FOLDER).glob(f"{snapshot_id}.*.json"))
+    deleted = sum(name.startswith(f"{snapshot_id}.") for name in _names(store))
     return f"{snapshot_id}.{deleted + 1}" if deleted else snapshot_id
 
 
-def _path(folder: Path, place: str) -> Path:
-    return folder / _FOLDER / f"{place}.json"
+def _names(store: Store) -> list[str]:
+    return [name for name in store.names(_FOLDER) if name.endswith(".json")]
 
 
-def _read(path: Path) -> Tombstone:
-    told: Mapping[str, Any] = json.loads(path.read_bytes())
+def _path(place: str) -> str:
+    return f"{_FOLDER}/{place}.json"
+
+
+def _parsed(content: bytes) -> Tombstone:
+    told: Mapping[str, Any] = json.loads(content)
     return Tombstone(**{**told, "files": tuple(told["files"])})

@@ -204,7 +204,7 @@ def _case(
         files[rejudge.CHAMPION] = rivals[0][1]
     snapshot = found.snapshot()
     asked = {
-        "snapshots": str(snapshot.folder.parent),
+        "snapshots": snapshot.folder.root,
         "snapshot": snapshot.id,
         "seed": found.request.facts["seed"],
         "gates": [verdict.gate for verdict in verdicts],

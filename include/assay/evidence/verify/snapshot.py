@@ -1,16 +1,16 @@
 """The data: manifest, taking, files and content, each against the record; or that they were deleted in time."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.core import UnavailableError, UserError, sha256_bytes
+from assay.core import UserError, sha256_bytes
 from assay.evidence.verify.case import Case
 from assay.evidence.verify.report import Check, Finding, checked, counted, uncheckable
 
 if TYPE_CHECKING:
+    from assay.data.store import Store
     from assay.data.tombstones import Tombstone
 
 EXPIRY = "expiry"
@@ -19,7 +19,6 @@ EXPIRY = "expiry"
 Progress = Callable[[str, int, int], None]
 """Told what is being read, how much of it has been, and how much there is."""
 
-_CHUNK = 1 << 20
 _SHARED = ("rows", "content_sha256", "table_version")
 
 
@@ -31,19 +30,18 @@ def check_snapshot(case: Case, progress: Progress) -> tuple[Check, list[str]]:
     event = case.last("snapshot")
     if event is None:
         return uncheckable("snapshot", "snapshot"), []
-    from assay.data.snapshots import manifest_file
+    from assay.data.store import store_of
     from assay.data.tombstones import find
 
-    facts = event.facts
-    path = manifest_file(case.settings.snapshots, case.model, facts["snapshot"])
-    tombstone = find(path.parents[1], facts["snapshot"], facts["manifest_sha256"])
+    facts, folder = event.facts, store_of(case.settings.snapshots, case.model)
+    tombstone = find(folder, facts["snapshot"], facts["manifest_sha256"])
     if tombstone is not None:
-        gone = checked("snapshot", "what is left of it", _deletion(case, facts, tombstone, path.parents[1]))
+        gone = checked("snapshot", "what is left of it", _deletion(case, facts, tombstone, folder))
         return gone, [f"{tombstone.snapshot}: {tombstone.sentence}; no verdict about it can be replayed"]
-    return _check_rows(case, facts, path, progress), []
+    return _check_rows(case, facts, folder, progress), []
 
 
-def _deletion(case: Case, facts: Mapping[str, Any], tombstone: "Tombstone", folder: Path) -> Iterator[Finding]:
+def _deletion(case: Case, facts: Mapping[str, Any], tombstone: "Tombstone", folder: "Store") -> Iterator[Finding]:
     """What is wrong with how rows were deleted: only a signed record tells that from hiding them."""
     place = f"tombstone of {tombstone.snapshot}"
     again = "assay snapshot expire --yes ends what was interrupted"
@@ -57,45 +55,48 @@ def _deletion(case: Case, facts: Mapping[str, Any], tombstone: "Tombstone", fold
     elif own[-1] != tombstone.facts():
         yield Finding(path=place, message="says something else of the deletion than the dossier records")
     for file in tombstone.left(folder):
-        yield Finding(path=str(file), message=f"is still there, though its rows were deleted; {again}")
+        yield Finding(path=folder.place(file), message=f"is still there, though its rows were deleted; {again}")
 
 
-def _check_rows(case: Case, facts: Mapping[str, Any], path: Path, progress: Progress) -> Check:
-    content = _read(path)
+def _check_rows(case: Case, facts: Mapping[str, Any], folder: "Store", progress: Progress) -> Check:
+    from assay.data.snapshot import manifest_path
+
+    path = folder.place(manifest_path(facts["snapshot"]))
+    content = folder.read(manifest_path(facts["snapshot"]))
     if content is None:
-        return checked("snapshot", "nothing", [Finding(path=str(path), message="is missing")])
+        return checked("snapshot", "nothing", [Finding(path=path, message="is missing")])
     found = []
     if (digest := sha256_bytes(content)) != facts["manifest_sha256"]:
         message = f"has SHA-256 {digest}, recorded {facts['manifest_sha256']}"
-        found.append(Finding(path=str(path), message=message))
+        found.append(Finding(path=path, message=message))
     manifest = _parsed(content)
     if manifest is None:
-        return checked("snapshot", "its manifest", [*found, Finding(path=str(path), message="is not a manifest")])
+        return checked("snapshot", "its manifest", [*found, Finding(path=path, message="is not a manifest")])
     recorded = {"id": facts["snapshot"], "model": case.model, **{name: facts[name] for name in _SHARED}}
     found += [
         Finding(path=f"{path}: {name}", message=f"says {manifest.get(name)!r}, recorded {value!r}")
         for name, value in recorded.items()
         if manifest.get(name) != value
     ]
-    found += _other_takings(path, facts, manifest)
-    files = {path.parents[1] / each["path"]: each["sha256"] for each in manifest["files"]}
-    total = sum(file.stat().st_size for file in files if file.is_file())
-    changed = _differing(files, total, progress)
-    found += changed or _other_content(list(files), facts, progress)  # what is known to be changed is not parsed
-    rows = f"{facts['rows']:,} rows in {counted(len(files), 'file')} ({total / 1e6:,.1f} MB)"
+    found += _other_takings(folder, path, facts, manifest)
+    total = sum(int(each.get("bytes", 0)) for each in manifest["files"])
+    files, changed = _fetched(folder, manifest, total, progress)
+    place = folder.place("table")
+    found += changed or _other_content(files, place, facts, progress)  # what is known to be changed is not parsed
+    rows = f"{facts['rows']:,} rows in {counted(len(manifest['files']), 'file')} ({total / 1e6:,.1f} MB)"
     return checked("snapshot", f"{rows}, the manifest and the content", found)
 
 
-def _other_takings(path: Path, facts: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Finding]:
+def _other_takings(folder: "Store", path: str, facts: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Finding]:
     """Whether the rows were taken as it is recorded: by the manifest, or when they were taken again."""
     from assay.data.takings import later_takings, taking_of
     from assay.data.tombstones import place_of
 
     place = place_of(facts["snapshot"], facts["manifest_sha256"])
     try:
-        takings = [taking_of(manifest), *later_takings(path.parents[1], place)]
+        takings = [taking_of(manifest), *later_takings(folder, place)]
     except ValueError:
-        return [Finding(path=str(path.parents[1] / "takings" / place), message="holds what is no taking")]
+        return [Finding(path=folder.place(f"takings/{place}"), message="holds what is no taking")]
     wanted = facts.get("taking", {name: facts[name] for name in ("source", "source_sha256")})
     if any(all(each.get(name) == value for name, value in wanted.items()) for each in takings):
         return []
@@ -103,28 +104,29 @@ def _other_takings(path: Path, facts: Mapping[str, Any], manifest: Mapping[str, 
     return [Finding(path=f"{path}: taking", message=f"none of the snapshot's takings is the recorded one, {told}")]
 
 
-def _differing(files: Mapping[Path, str], total: int, progress: Progress) -> list[Finding]:
-    found, done = [], 0
-    for file, expected in files.items():
-        if not file.is_file():
-            found.append(Finding(path=str(file), message="is missing"))
-            continue
-        digest = hashlib.sha256()
+def _fetched(
+    folder: "Store", manifest: Mapping[str, Any], total: int, progress: Progress
+) -> tuple[list[Path], list[Finding]]:
+    """The files to be read on this machine, and those that are not what the manifest says."""
+    from assay.data.store import DamagedError
+
+    files, found, done = [], [], 0
+
+    def read(size: int) -> None:
+        nonlocal done
+        done += size
+        progress("bytes of the snapshot", done, total)
+
+    for each in manifest["files"]:
         try:
-            with file.open("rb") as stream:
-                while chunk := stream.read(_CHUNK):
-                    digest.update(chunk)
-                    done += len(chunk)
-                    progress("bytes of the snapshot", done, total)
-        except OSError as error:
-            raise UnavailableError(f"{file}: cannot be read: {error.strerror}") from error
-        if digest.hexdigest() != expected:
-            message = f"has SHA-256 {digest.hexdigest()}, its manifest says {expected}"
-            found.append(Finding(path=str(file), message=message))
-    return found
+            files.append(folder.fetch(each["path"], each["sha256"], fresh=True, read=read))
+        except DamagedError as error:
+            message = f"has SHA-256 {error.found}, its manifest says {each['sha256']}" if error.found else "is missing"
+            found.append(Finding(path=error.place, message=message))
+    return files, found
 
 
-def _other_content(files: list[Path], facts: Mapping[str, Any], progress: Progress) -> list[Finding]:
+def _other_content(files: list[Path], place: str, facts: Mapping[str, Any], progress: Progress) -> list[Finding]:
     """Whether the rows are those that were recorded, whatever files and manifest say."""
     import pyarrow as pa
 
@@ -132,7 +134,6 @@ def _other_content(files: list[Path], facts: Mapping[str, Any], progress: Progre
 
     if not files:
         return [Finding(path=facts["snapshot"], message="has no files")]
-    place = str(files[0].parent)
     done = 0
 
     def read(rows: int) -> None:
@@ -148,15 +149,6 @@ def _other_content(files: list[Path], facts: Mapping[str, Any], progress: Progre
     if digest == facts["content_sha256"]:
         return []
     return [Finding(path=place, message=f"holds rows with the digest {digest}, recorded {facts['content_sha256']}")]
-
-
-def _read(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise UnavailableError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _parsed(content: bytes) -> dict[str, Any] | None:
