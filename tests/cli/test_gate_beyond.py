@@ -101,3 +101,20 @@ def test_the_trial_needs_nothing_else_and_prints_a_table(monkeypatch):
     assert result.exit_code == 0, result.output
     assert "unit change" in result.stdout
     assert f"0 of {beyond._CLEAN} good samples blocked" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("column", "split"), [("id", None), ("city", {"by": "group", "column": "city", "duplicates": "apart"})]
+)
+def test_rows_that_no_split_can_place_fail_and_are_counted_beside_all_other_checks(column, split):
+    frame = pd.read_parquet("t.parquet").astype({"id": "Int64"})
+    frame.loc[[3, 1700, 3999], column] = None
+    frame.to_parquet("t.parquet", row_group_size=500)
+    Path("policy.yaml").write_text(json.dumps({"gates": {"fairness": FAIRNESS}, "data": {**DATA, "split": split}}))
+    result = run("--data", "t.parquet", "--policy", "policy.yaml")
+    assert result.exit_code == 1, result.output
+    checks = {(each["name"], each["attribute"]): each for each in json.loads(Path("out.json").read_text())["checks"]}
+    told = checks["split_overlap", column]
+    assert told["outcome"] == "FAIL"
+    assert told["reason"].startswith("is null in 3 of 4,000 rows, which a split by it cannot place")
+    assert len(checks) > 5

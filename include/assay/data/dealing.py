@@ -2,13 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.core import problem
+from assay.core import Problem, UserError, problem
 from assay.data.splits import hashes, mixed, uniform
 
 if TYPE_CHECKING:
@@ -54,18 +54,29 @@ class Dealer:
     together it goes by the features instead, so that equal rows meet the same fate. ``group`` goes by
     the group; with duplicates together, groups that share a row are dealt as one. ``time`` tests on
     the latest rows; an instant is never torn apart, and a row that was there before counts as old.
+    The order of the rows never matters.
     """
 
     def __init__(self, data: "Data") -> None:
         self._data = data
         self._own: list[NDArray[Any]] = []
         self._alike: list[NDArray[np.uint64]] = []
+        self._rows = self._unplaced = 0
 
     @property
     def columns(self) -> list[str]:
         """What it needs to see."""
         features = self._data.features if self._together else []
-        return list(dict.fromkeys([self._goes_by, *features]))
+        return list(dict.fromkeys([*([self._goes_by] if self._goes_by else []), *features]))
+
+    @property
+    def refusal(self) -> Problem | None:
+        """What keeps the rows taken so far from being dealt: cells to go by that hold nothing."""
+        if not self._unplaced:
+            return None
+        assert self._goes_by is not None
+        message = f"is null in {self._unplaced:,} of {self._rows:,} rows, which a split by it cannot place"
+        return Problem(path=self._goes_by, message=message, mend="fill it or leave those rows out at the source")
 
     def take(self, rows: "pa.Table | pa.RecordBatch") -> None:
         """Look at further rows.
@@ -73,37 +84,56 @@ class Dealer:
         Raises
         ------
         UserError
-            When a row has no key, group or time to go by.
+            When the column to go by is of a type that no split can go by.
         """
-        own, split = rows.column(self._goes_by), self._data.split
-        if own.null_count:
-            raise problem(self._goes_by, f"is null in {own.null_count} rows, which a split by it cannot place")
-        by_time = split is not None and split.by == "time"
-        self._own.append(_microseconds(own) if by_time else hashes(own))
+        self._rows += rows.num_rows
+        if self._goes_by:
+            own = _filled(rows.column(self._goes_by))
+            self._unplaced += rows.num_rows - len(own)
+            self._own.append(self._sortable(own))
         if self._together:
             self._alike.append(feature_hashes(rows, self._data.features))
 
     def deal(self) -> Dealt:
-        """Say where every row goes."""
-        split, own = self._data.split, np.concatenate(self._own)
+        """Say where every row goes.
+
+        Raises
+        ------
+        UserError
+            When rows have no key, group or time to go by, with their number.
+        """
+        if (refusal := self.refusal) is not None:
+            raise UserError(refusal.path, [refusal])
+        if not self._rows:
+            return Dealt(sides=np.empty(0, dtype=np.uint8), cuts={})
+        split = self._data.split
+        own = np.concatenate(self._own) if self._goes_by else None
         alike = np.concatenate(self._alike) if self._together else None
-        if split is None:
-            return Dealt(sides=_by_share(uniform(own), 0.0, self._data.holdout), cuts={})
-        if split.by == "time":
+        if own is not None and split is not None and split.by == "time":
             return _by_time(own, alike, split)
-        if alike is not None:
-            own = alike if split.by == "random" else _joined(own, alike)
-        return Dealt(sides=_by_share(uniform(own), split.validation, split.test), cuts={})
+        dealt = _joined(own, alike) if own is not None and alike is not None else own if alike is None else alike
+        assert dealt is not None
+        validation, test = (0.0, self._data.holdout) if split is None else (split.validation, split.test)
+        return Dealt(sides=_by_share(uniform(dealt), validation, test), cuts={})
+
+    def _sortable(self, own: Any) -> NDArray[Any]:
+        import pyarrow as pa
+
+        split = self._data.split
+        try:
+            return _microseconds(own) if split is not None and split.by == "time" else hashes(own)
+        except pa.ArrowException:
+            raise problem(str(self._goes_by), f"has type {own.type}, which a split cannot go by") from None
 
     @property
     def _together(self) -> bool:
         return self._data.split is not None and self._data.split.duplicates == "together"
 
     @property
-    def _goes_by(self) -> str:
+    def _goes_by(self) -> str | None:
         split = self._data.split
         if split is None or split.by == "random":
-            return self._data.key
+            return None if self._together else self._data.key
         return str(split.column or self._data.time)
 
 
@@ -113,7 +143,7 @@ def deal(rows: "pa.Table", data: "Data") -> Dealt:
     Raises
     ------
     UserError
-        When a row has nothing to go by.
+        When rows have nothing to go by.
     """
     dealer = Dealer(data)
     dealer.take(rows)
@@ -165,12 +195,12 @@ def _by_time(times: NDArray[np.int64], alike: NDArray[np.uint64] | None, split: 
         if side == TEST or split.validation:
             cut = ordered[min(len(ordered) - 1, round(len(ordered) * (1 - wanted)))]
             sides[times >= cut] = side
-            cuts[_NAMES[side]] = datetime.fromtimestamp(cut / 1e6, UTC).replace(tzinfo=None).isoformat()
+            cuts[_NAMES[side]] = (datetime(1970, 1, 1) + timedelta(microseconds=int(cut))).isoformat()
     return Dealt(sides=sides, cuts=cuts)
 
 
 def _joined(groups: NDArray[np.uint64], alike: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """For each row the least hash among the groups that equal rows join to its own."""
+    """For each row a hash of all groups that equal rows join to its own; a group by itself keeps its own hash."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -181,12 +211,26 @@ def _joined(groups: NDArray[np.uint64], alike: NDArray[np.uint64]) -> NDArray[np
     _, part = connected_components(edges, directed=False)
     least = np.full(size, np.iinfo(np.uint64).max, dtype=np.uint64)
     np.minimum.at(least, part[group], groups)
-    found: NDArray[np.uint64] = least[part[group]]
-    return found
+    groups_in = np.bincount(part[: int(group.max()) + 1], minlength=size)
+    # the least of several hashes is small, and small hashes are tested on: it is mixed anew
+    dealt = np.where(groups_in > 1, mixed(least), least)
+    return np.asarray(dealt[part[group]], dtype=np.uint64)
+
+
+def _filled(column: Any) -> Any:
+    """The cells that hold something: neither null nor NaN. -0.0 is 0.0."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_floating(column.type):
+        column = pc.add(column.filter(pc.invert(pc.is_nan(column))), pa.scalar(0, column.type))
+    return column.drop_null()
 
 
 def _microseconds(column: Any) -> NDArray[np.int64]:
     import pyarrow as pa
 
-    stamps = column.cast(pa.timestamp("us", tz=getattr(column.type, "tz", None)))
+    stamps = column.cast(pa.timestamp("us", tz=getattr(column.type, "tz", None)), safe=False)  # nanoseconds are cut off
     return np.asarray(stamps.cast(pa.int64()).to_numpy(zero_copy_only=False), dtype=np.int64)

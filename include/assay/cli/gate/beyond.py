@@ -12,6 +12,7 @@ from assay.cli.errors import explained
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from assay.core import Problem
     from assay.gates.contract.builtin import BuiltInEvidence, Split
     from assay.gates.contract.selftest import Subject
     from assay.policy import Data
@@ -34,10 +35,10 @@ def measured(
     from assay.data.sources import column_names
     from assay.gates.contract import builtin
 
-    split = None
+    split = undealt = None
     if data is not None and part.split_overlap is not None and set(data.columns) <= set(column_names(path)):
-        split = _split(path, data)
-    return builtin.measure(
+        split, undealt = _split(path, data)
+    found = builtin.measure(
         files=[path],
         roles=builtin.Roles(key=key) if data is None else replace(builtin.Roles.of(data), key=key or data.key),
         policy=part,
@@ -46,17 +47,21 @@ def measured(
         fairness=fairness,
         report=report,
     )
+    return replace(found, undealt=undealt)
 
 
-def _split(path: Path, data: "Data") -> "Split":
+def _split(path: Path, data: "Data") -> "tuple[Split | None, Problem | None]":
+    """Which rows are for training and which for testing, or what keeps them from being dealt."""
     from assay.data.dealing import TEST, TRAIN, Dealer
     from assay.gates.contract.builtin import Split
 
     dealer = Dealer(data)
     for batch in _batches(path, dealer.columns):
         dealer.take(batch)
+    if dealer.refusal is not None:
+        return None, dealer.refusal
     sides = dealer.deal().sides
-    return Split(training=sides == TRAIN, testing=sides == TEST)
+    return Split(training=sides == TRAIN, testing=sides == TEST), None
 
 
 def _batches(path: Path, columns: list[str]) -> "Iterator[pa.RecordBatch | pa.Table]":

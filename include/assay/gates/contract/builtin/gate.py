@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from assay.core import Check, Outcome, did_you_mean, problem, utc_now
+from assay.core import Check, Outcome, Problem, did_you_mean, problem, utc_now
 from assay.gates import each_confidence
 from assay.gates.contract.builtin import (
     all_null,
@@ -61,12 +61,14 @@ class BuiltInEvidence:
     """What the built-in checks found in data of `rows` rows, each by its name.
 
     A check that does not apply is not there: without a reference nothing can have shifted. `absent`
-    are the columns with a role that the data do not have, each with a hint.
+    are the columns with a role that the data do not have, each with a hint. `undealt` is what keeps
+    rows from being dealt to training and test.
     """
 
     rows: int
     found: Mapping[str, Any]
     absent: Mapping[str, str] = field(default_factory=dict)
+    undealt: Problem | None = None
 
 
 def measure(
@@ -157,6 +159,9 @@ def judge(evidence: BuiltInEvidence, policy: BuiltIn = _DEFAULT) -> list[Check]:
             for name, hint in evidence.absent.items()
         ]
     )
+    if evidence.undealt is not None:
+        place, reason = evidence.undealt.path, f"{evidence.undealt.message} ({evidence.undealt.mend})"
+        checks.append(Check(name=split_overlap.NAME, attribute=place, outcome=Outcome.FAIL, reason=reason))
     level = each_confidence(policy.confidence, len(evidence.found))
     for name, found in evidence.found.items():
         if (part := getattr(policy, name)) is not None:
