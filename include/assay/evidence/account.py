@@ -73,7 +73,7 @@ def _about(dossier: Dossier, anchors: Sequence[Anchor], kind: str, version: int)
     """The place of the event of a kind that is about this version, and the event; None without one."""
     for place, anchor in enumerate(anchors):
         if anchor.kind == kind:
-            record = _read(dossier, anchor)
+            record = read_record(dossier, anchor)
             if isinstance(record, Event) and record.facts.get("version") == version:
                 return place, record
     return 0, None
@@ -82,13 +82,20 @@ def _about(dossier: Dossier, anchors: Sequence[Anchor], kind: str, version: int)
 def _refusal(dossier: Dossier, anchors: Sequence[Anchor]) -> Verdict | None:
     """The verdict by which a person, or everybody's silence, refused; None unless one stands."""
     for anchor in {anchor.kind: anchor for anchor in anchors if anchor.kind in APPROVALS.values()}.values():
-        record = _read(dossier, anchor)
+        record = read_record(dossier, anchor)
         if isinstance(record, Verdict) and record.outcome is Outcome.FAIL:
             return record
     return None
 
 
-def _read(dossier: Dossier, anchor: Anchor) -> Record:
+def read_record(dossier: Dossier, anchor: Anchor) -> Record:
+    """One record, held to its anchor and its signature.
+
+    Raises
+    ------
+    EvidenceError
+        When it was changed, or is gone.
+    """
     name = file_name(anchor.number, anchor.kind, anchor.digest)
     try:
         sealed = Sealed.read(dossier.read(name))

@@ -45,11 +45,12 @@ class LiveModel:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class LiveRun:
-    """A run: its tags, parameters and latest metrics, and whether somebody deleted it."""
+    """A run: its tags, parameters and latest metrics, whether it came to an end, and whether somebody deleted it."""
 
     tags: Mapping[str, str]
     parameters: Mapping[str, str]
     metrics: Mapping[str, float]
+    ended: bool
     deleted: bool
 
 
@@ -104,6 +105,7 @@ def read_run(client: "MlflowClient", run_id: str) -> LiveRun | None:
         tags=dict(data.tags),
         parameters=dict(data.params),
         metrics=dict(data.metrics),
+        ended=found.info.status not in ("RUNNING", "SCHEDULED"),
         deleted=found.info.lifecycle_stage != "active",
     )
 
