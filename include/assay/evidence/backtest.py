@@ -112,6 +112,7 @@ class _Past:
                 snapshot=snapshot,
                 taken_at=self.found.taken_at(snapshot),
                 lost=self.found.lost,
+                sifted=self.found.sifted() if gate == "contract" else None,
                 seed=int(self.found.request.facts["seed"]),
                 onnx=onnx,
                 champion=self._champion(gate, verdict),

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from numpy.typing import NDArray
 
+    from assay.data.quarantine import Sifted
     from assay.data.snapshots import Snapshot
+    from assay.gates.contract import ContractEvidence
     from assay.policy import Policy
     from assay.training.onnx_model import OnnxModel
 
@@ -52,6 +54,8 @@ class Case:
         When the run's taking read the rows; None for the latest taking of them.
     lost
         Why there is no `reference` although something served; empty otherwise.
+    sifted
+        What was set aside when the rows were taken; None where bad rows were to block, or in a case without a run.
     """
 
     policy: "Policy"
@@ -66,6 +70,7 @@ class Case:
     history: Sequence[Mapping[str, Any]] = ()
     taken_at: datetime | None = None
     lost: str = ""
+    sifted: "Sifted | None" = None
 
     @property
     def candidate(self) -> "OnnxModel":
@@ -161,7 +166,7 @@ def _contract(case: Case) -> Judgement:
 
     policy, data, files = case.policy.gates.contract, case.policy.data, case.snapshot.files()
     suite = contract.load_suite(case.contract)
-    evidence = contract.measure(files=files, suite=suite, policy=policy, key=data.key)
+    evidence = _met(case, suite)
     beyond = contract.builtin.measure(
         files=files,
         roles=contract.builtin.Roles.of(data),
@@ -178,6 +183,19 @@ def _contract(case: Case) -> Judgement:
     # told and not held against the run: that those data are gone is what their own policy asked for
     unseen = Check(name="shift", outcome=Outcome.INCONCLUSIVE, severity="warning", reason=case.lost)
     return replace(judged, checks=[*judged.checks, unseen])
+
+
+def _met(case: Case, suite: Mapping[str, Any]) -> "ContractEvidence":
+    """What the suite finds; a snapshot that rows were set aside from is judged by that, as long as the limit stands."""
+    from assay.gates import contract
+
+    policy, key, files, sifted = case.policy.gates.contract, case.policy.data.key, case.snapshot.files(), case.sifted
+    if sifted is None or sifted.limit != policy.max_quarantined:
+        every = [*files, *(sifted.files() if sifted else ())]
+        return contract.measure(files=every, suite=suite, policy=policy, key=key)
+    found = contract.measure(files=files, suite=suite, key=key)
+    done = sifted.set_aside == sifted.bad
+    return contract.as_taken(found, read=sifted.read, bad=sifted.bad, reasons=sifted.reasons, set_aside=done)
 
 
 def _performance(case: Case) -> Judgement:

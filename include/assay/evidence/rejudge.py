@@ -9,7 +9,8 @@ case.json
     null), ``train`` (whether to train again), ``attempts`` (gate to its attempt on the snapshot),
     ``mitigated`` (whether mitigation made the model), ``reference`` (id of the champion's snapshot, or
     null), ``lost`` (why there is no reference, or empty), ``history`` (of earlier snapshots) and
-    ``taken_at`` (when the run's taking read the rows). Beside it: policy.yaml, contract.json, train.py,
+    ``taken_at`` (when the run's taking read the rows) and ``quarantine`` (what was set aside then, as the
+    run's record of its snapshot says, or null). Beside it: policy.yaml, contract.json, train.py,
     model.onnx, champion.onnx where there is a champion, and before.onnx where mitigation began from it.
 answer.json
     ``code`` (digest of Assay's Python files), ``verdicts`` (gate to verdict) and ``onnx_sha256`` (of
@@ -98,12 +99,13 @@ def judge(case: Case, gate: str, subject: Subject) -> Verdict:
 
 
 def _case(folder: Path, asked: dict[str, Any]) -> Case:
+    from assay.data.quarantine import Sifted
     from assay.data.snapshots import open_snapshot
     from assay.policy import parse_policy
     from assay.training.onnx_model import OnnxModel
 
     policy = parse_policy((folder / POLICY).read_bytes(), POLICY)
-    version, before = asked["champion"], folder / BEFORE
+    version, before, told = asked["champion"], folder / BEFORE, asked["quarantine"]
 
     def opened(snapshot_id: str) -> "Snapshot":
         return open_snapshot(root=asked["snapshots"], model=policy.model, snapshot_id=snapshot_id)
@@ -116,6 +118,7 @@ def _case(folder: Path, asked: dict[str, Any]) -> Case:
         history=asked["history"],
         taken_at=datetime.fromisoformat(asked["taken_at"]),
         lost=asked["lost"],
+        sifted=None if told is None else Sifted.of(told, root=asked["snapshots"], model=policy.model),
         seed=asked["seed"],
         onnx=OnnxModel((folder / MODEL).read_bytes()),
         champion=None if version is None else (version, OnnxModel((folder / CHAMPION).read_bytes())),

@@ -216,6 +216,7 @@ def _case(
         "history": found.history,
         "taken_at": found.taken_at(snapshot).isoformat(),
         "lost": found.lost,
+        "quarantine": None if (sifted := found.sifted()) is None else sifted.facts(),
     }
     return files, asked
 

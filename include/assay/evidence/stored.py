@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from assay.core import Settings
+    from assay.data.quarantine import Sifted
     from assay.data.snapshots import Snapshot
     from assay.registry.archive import Archive
 
@@ -179,6 +180,24 @@ class Stored:
         """
         wanted = self.event("snapshot").facts.get("reference")
         return None if wanted is None else self._opened(wanted)
+
+    def sifted(self) -> "Sifted | None":
+        """What was set aside when the run took its rows; None where bad rows were to block.
+
+        Raises
+        ------
+        EvidenceError
+            When the rows that were set aside are gone or were changed.
+        """
+        from assay.data.quarantine import Sifted
+
+        told = self.event("snapshot").facts.get("quarantine")
+        if told is None:
+            return None
+        try:
+            return Sifted.of(told, root=self.settings.snapshots, model=self.dossier.model)
+        except UserError as error:
+            raise EvidenceError([f"quarantine: {each}" for each in error.problems]) from None
 
     def _opened(self, snapshot_id: str) -> "Snapshot":
         from assay.data.snapshots import open_snapshot

@@ -31,6 +31,7 @@ from assay.policy import ModelFolder
 from assay.registry.dossier import Dossier, EvidenceError, doubts
 
 if TYPE_CHECKING:
+    from assay.data.quarantine import Sifted
     from assay.data.snapshots import Snapshot
     from assay.evidence.judging import Case
     from assay.registry.candidates import Candidate
@@ -295,7 +296,19 @@ class Run:
             history=facts.get("history", ()),
             taken_at=taken_at(facts["taking"]),
             lost=str(facts.get("reference_lost", "")),
+            sifted=self._sifted(facts),
         )
+
+    def _sifted(self, facts: Mapping[str, Any]) -> "Sifted | None":
+        """What was set aside when the rows were taken; a policy that sets rows aside must find it told."""
+        from assay.data.quarantine import Sifted
+
+        policy = self.folder.policy
+        if policy.gates.contract.on_bad_rows == "block":
+            return None
+        if "quarantine" not in facts:
+            raise EvidenceError(["quarantine: the record of the snapshot does not say what was set aside"])
+        return Sifted.of(facts["quarantine"], root=self.settings.snapshots, model=policy.model)
 
     def decide(self, gate: str, judge: Callable[[], Judgement], *, trained: bool = True) -> Verdict:
         """Run a gate, keep its verdict, show it, and only then raise if it said no.

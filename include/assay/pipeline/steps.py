@@ -67,6 +67,7 @@ def snapshot(run: Run) -> dict[str, Any]:
             **_own(run, taken.takings[-1]),
             **_reference(run, taken),
             "history": _history(run, taken),
+            **_quarantine(run, taken),
         },
     )
     log.info("snapshot %s: %s rows", taken.id, f"{taken.rows:,}")
@@ -123,6 +124,7 @@ def model_card(run: Run) -> dict[str, Any]:
 def _take_snapshot(run: Run) -> "Snapshot":
     """The snapshot that the run has taken already, else the one that it is to take."""
     from assay.data.snapshots import create_snapshot, open_snapshot
+    from assay.evidence.quarantine import sieve_of
 
     policy, root, wanted = run.folder.policy, run.settings.snapshots, run.snapshot
     begun = archive(run.settings).begun(model=policy.model, run_key=run.run_key)
@@ -138,8 +140,22 @@ def _take_snapshot(run: Run) -> "Snapshot":
             model=policy.model,
             root=root,
             sources=run.settings.source_roots,
+            sieve=sieve_of(policy, run.folder.contract),
         )
     return open_snapshot(root=root, model=policy.model, snapshot_id=wanted)
+
+
+def _quarantine(run: Run, taken: "Snapshot") -> dict[str, Any]:
+    """What was set aside of the rows that were read, where the policy asks for it."""
+    from assay.evidence.quarantine import sifted_before
+
+    folder = run.folder
+    sifted = sifted_before(taken, folder.policy, folder.contract, run.settings.snapshots)
+    if sifted is None:
+        return {}
+    counts = (f"{each:,}" for each in (sifted.read, sifted.bad, sifted.set_aside))
+    log.info("quarantine: of %s rows %s are bad and %s set aside", *counts)
+    return {"quarantine": sifted.facts()}
 
 
 def _own(run: Run, taking: Mapping[str, Any]) -> dict[str, Any]:

@@ -116,7 +116,6 @@ class Policy(Part):
             *self._unknown_groups(),
             *self._two_classes(),
             *self._unknown_attributes(),
-            *self._set_aside(),
             *self._short_of_tier(),
         ]
         if problems:
@@ -151,13 +150,6 @@ class Policy(Part):
             yield (
                 f"mitigation.attributes names columns that gates.fairness.edges cut: {', '.join(cut)}; "
                 "derive a column that holds the group"
-            )
-
-    def _set_aside(self) -> Iterator[str]:
-        if self.gates.contract.on_bad_rows == "quarantine":
-            yield (
-                "gates.contract.on_bad_rows: quarantine is for assay gate contract; a retraining would train on rows "
-                "that it had set aside: clean the source, or block"
             )
 
     def _short_of_tier(self) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core import UserError, sha256_bytes
 from assay.evidence.verify.case import Case
+from assay.evidence.verify.quarantine import set_aside
 from assay.evidence.verify.report import Check, Finding, checked, counted, uncheckable
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ def _check_rows(case: Case, facts: Mapping[str, Any], folder: "Store", progress:
     files, changed = _fetched(folder, manifest, total, progress)
     place = folder.place("table")
     found += changed or _other_content(files, place, facts, progress)  # what is known to be changed is not parsed
-    rows = f"{facts['rows']:,} rows in {counted(len(manifest['files']), 'file')} ({total / 1e6:,.1f} MB)"
+    aside, wrong = set_aside(case.settings.snapshots, case.model, facts)
+    found += wrong
+    rows = f"{facts['rows']:,} rows in {counted(len(manifest['files']), 'file')} ({total / 1e6:,.1f} MB){aside}"
     return checked("snapshot", f"{rows}, the manifest and the content", found)
 
 
