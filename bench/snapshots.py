@@ -72,7 +72,7 @@ def main() -> None:
             duckdb.execute(FILE.format(start=rows, stop=2 * rows, file=shifted))
             told("assay snapshot", rows, OURS, file, kept)
             told("assay snapshot, pseudonyms and drop", rows, OURS, file, home / f"{rows}-terms",
-                 TERMS="1", ASSAY_PSEUDONYM_KEY="bench")  # fmt: skip
+                 TERMS="1", ASSAY_PSEUDONYM_KEY="a key for the bench alone")  # fmt: skip
             told("delta-rs alone, streamed", rows, STREAMED, file, home / f"{rows}-streamed")
             told("delta-rs alone, from memory", rows, WHOLE, file, home / f"{rows}-whole")
             told("assay snapshot, later rows", rows, OURS, shifted, kept)

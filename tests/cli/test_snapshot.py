@@ -57,7 +57,7 @@ def run(tmp_path, monkeypatch):
     (folder / "train.py").write_text("")
     monkeypatch.setenv("ASSAY_MODELS", str(tmp_path / "models"))
     monkeypatch.setenv("ASSAY_SNAPSHOTS", str(tmp_path / "snapshots"))
-    monkeypatch.setenv("ASSAY_PSEUDONYM_KEY", "a key")
+    monkeypatch.setenv("ASSAY_PSEUDONYM_KEY", "a key that nobody else has")
     monkeypatch.delenv("ASSAY_SOURCES", raising=False)
 
     def act(*arguments, code=0):
@@ -182,6 +182,13 @@ def test_a_missing_key_is_an_error(run, tmp_path, monkeypatch):
     monkeypatch.delenv("ASSAY_PSEUDONYM_KEY")
     assert "the environment holds no key for pseudonyms" in run("create", "loan", code=2).stderr
     assert not (tmp_path / "snapshots").exists()
+
+
+def test_another_key_of_pseudonyms_is_told_by_diff(run, tmp_path, monkeypatch):
+    first = taken(run)["id"]
+    monkeypatch.setenv("ASSAY_PSEUDONYM_KEY", "another key that nobody has")
+    told = run("diff", first, taken(run)["id"]).stdout
+    assert "not compared, pseudonyms under another key or on one side alone: mail" in " ".join(told.split())
 
 
 @pytest.mark.parametrize("command", ["create", "list", "show", "diff", "verify"])

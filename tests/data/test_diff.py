@@ -124,3 +124,25 @@ def test_a_whole_snapshot_verifies_and_each_damage_is_found(tmp_path):
     assert [each.message for each in verify_snapshot(taken)] == ["was changed since the snapshot was made"]
     file.unlink()
     assert [each.message for each in verify_snapshot(taken)] == ["is missing"]
+
+
+def test_another_key_of_pseudonyms_is_told_and_is_no_shift(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSAY_PSEUDONYM_KEY", "a key that nobody else has")
+    terms = {"pseudonymize": ["city", "mail"]}
+    before = take(tmp_path, people(), **terms)
+    same = diff(before, take(tmp_path, people(1), **terms))
+    assert (same.rekeyed, movements(same)["city"].interval[0]) == ((), 0)
+    monkeypatch.setenv("ASSAY_PSEUDONYM_KEY", "another key that nobody has")
+    found = diff(before, take(tmp_path, people(1), **terms))
+    assert found.rekeyed == ("city", "mail")
+    assert not {"city", "mail"} & {*movements(found), *found.not_compared}
+    ((_, old, new),) = (each for each in found.terms if each[0] == "pseudonymized")
+    assert old["columns"] == new["columns"]
+    assert old["key_check"] != new["key_check"]
+
+
+def test_pseudonyms_are_not_compared_with_what_they_stand_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSAY_PSEUDONYM_KEY", "a key that nobody else has")
+    found = compared(tmp_path, people(1), pseudonymize=["city"])
+    assert found.rekeyed == ("city",)
+    assert "city" not in movements(found)

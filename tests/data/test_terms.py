@@ -1,14 +1,21 @@
 import hashlib
 import hmac
+import re
+import subprocess
+import sys
+from base64 import b64encode, urlsafe_b64encode
 from datetime import date
+from random import Random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assay.core import UserError
 from assay.data.snapshots import create_snapshot
-from assay.data.terms import pseudonyms
+from assay.data.terms import Terms, pseudonyms, rekeyed
 from assay.policy import Consent, Data, Pseudonymize
 
 KEY = "a key that nobody else has"
@@ -82,12 +89,78 @@ def test_the_same_key_gives_the_same_snapshot_and_another_key_is_told(tmp_path, 
     monkeypatch.setenv("MY_KEY", KEY)
     terms = {"pseudonymize": Pseudonymize(columns=["mail"], key_env="MY_KEY")}
     first = take(tmp_path, **terms)
-    assert take(tmp_path, **terms) == first
-    monkeypatch.setenv("MY_KEY", "another")
+    assert take(tmp_path, **terms).manifest == first.manifest
+    monkeypatch.setenv("MY_KEY", "another key that nobody has")
     second = take(tmp_path, **terms)
     assert second.id != first.id
     checks = {each.manifest["pseudonymized"]["key_check"] for each in (first, second)}
     assert len(checks) == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("hunter", "holds 4 bytes of key material at most; it needs 16 or more"),
+        ("0123456789abcdef0123456789abcd", "holds 15 bytes of key material at most"),
+        ("correcthorsebattery", "holds 14 bytes of key material at most"),
+        ("pass word pass!", "holds 15 bytes of key material at most"),
+        ("a" * 64, "repeats itself; it has to be random"),
+        ("0123456789abcdef" * 4, "repeats itself; it has to be random"),
+        ("change me! " * 3 + "change me! ", "begins or ends with white space"),
+        ("c0ffee15bad0123456789abcdef98765" + "\n", "begins or ends with white space"),
+    ],
+)
+def test_a_key_that_could_be_guessed_is_refused_and_never_shown(tmp_path, monkeypatch, key, told):
+    monkeypatch.setenv("ASSAY_PSEUDONYM_KEY", key)
+    with pytest.raises(UserError) as raised:
+        take(tmp_path, pseudonymize=["mail"])
+    (problem,) = raised.value.problems
+    assert problem.path == "ASSAY_PSEUDONYM_KEY"
+    assert told in problem.message
+    assert key.strip() not in str(raised.value)
+    assert 'python -c "import secrets; print(secrets.token_hex(32))"' in problem.mend
+    assert not (tmp_path / "root").exists()
+
+
+@given(st.integers(16, 64), st.sampled_from(["hex", "upper hex", "base64", "base64url"]), st.integers(0, 10**6))
+def test_a_random_key_of_128_bits_is_good_enough_however_it_is_written(size, form, seed):
+    raw = Random(seed).randbytes(size)
+    key = {
+        "hex": raw.hex(), "base64": b64encode(raw).decode(), "base64url": urlsafe_b64encode(raw).decode().rstrip("="),
+        "upper hex": raw.hex().upper(),
+    }[form]  # fmt: skip
+    terms = {"source": "x", "key": "id", "label": "y", "positive": "yes", "features": ["a"], "sensitive": ["a"]}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("ASSAY_PSEUDONYM_KEY", key)
+        assert Terms.of(Data(**terms, pseudonymize=["mail"])).key == key.encode()
+
+
+def test_the_advice_makes_a_key_that_is_taken(tmp_path, monkeypatch):
+    monkeypatch.setenv("ASSAY_PSEUDONYM_KEY", "")
+    with pytest.raises(UserError) as raised:
+        take(tmp_path, pseudonymize=["mail"])
+    advice = re.search('python -c "(.*)"', str(raised.value))[1]
+    made = subprocess.run([sys.executable, "-c", advice], capture_output=True, text=True, check=True).stdout.strip()
+    monkeypatch.setenv("ASSAY_PSEUDONYM_KEY", made)
+    assert take(tmp_path, pseudonymize=["mail"]).rows == 5
+
+
+def manifest(columns, check):
+    return {"pseudonymized": {"columns": columns, "key_check": check}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (manifest(["a", "b"], "1"), manifest(["b", "a"], "1"), []),
+        (manifest(["a", "b"], "1"), manifest(["a", "b"], "2"), ["a", "b"]),
+        (manifest(["a", "b"], "1"), manifest(["b"], "1"), ["a"]),
+        ({}, manifest(["b"], "1"), ["b"]),
+        ({}, {}, []),
+    ],
+)
+def test_columns_are_rekeyed_where_key_or_treatment_differs(before, after, told):
+    assert rekeyed(before, after) == rekeyed(after, before) == told
 
 
 @pytest.mark.parametrize("key", [None, ""])

@@ -90,6 +90,8 @@ def changes(found: "Diff") -> Iterator[str]:
     yield from (f"{name}: {_short(one)}, now {_short(other)}" for name, one, other in found.terms)
     if found.not_compared:
         yield f"not compared, nearly every row has its own value: {', '.join(found.not_compared)}"
+    if found.rekeyed:
+        yield f"not compared, pseudonyms under another key or on one side alone: {', '.join(found.rekeyed)}"
 
 
 def _short(value: Any) -> str:

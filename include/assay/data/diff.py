@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from assay.data.checks import is_time
 from assay.data.engine import open_rows
 from assay.data.progress import Progress, silent
+from assay.data.terms import rekeyed
 from assay.stats.divergence import chi_squared, kolmogorov_smirnov, psi, psi_interval
 from assay.stats.simultaneous import holm
 
@@ -76,6 +77,8 @@ class Diff:
         Columns that both have in one type, the largest index first.
     not_compared
         Columns that nearly every row has another value of, such as keys: they have no distribution.
+    rekeyed
+        Columns of pseudonyms under different keys, or in one snapshot alone: they cannot be compared.
     """
 
     before: str
@@ -87,6 +90,7 @@ class Diff:
     terms: tuple[tuple[str, Any, Any], ...]
     movements: tuple[Movement, ...]
     not_compared: tuple[str, ...]
+    rekeyed: tuple[str, ...] = ()
 
     @property
     def same(self) -> bool:
@@ -107,7 +111,8 @@ def diff(before: "Snapshot", after: "Snapshot", *, confidence: float = 0.95, pro
         When their files cannot be read.
     """
     old, new = ({field["name"]: field["type"] for field in each.manifest["schema"]} for each in (before, after))
-    shared = [name for name in old if new.get(name) == old[name]]
+    foreign = [name for name in rekeyed(before.manifest, after.manifest) if name in old and name in new]
+    shared = [name for name in old if new.get(name) == old[name] and name not in foreign]
     with open_rows(before.files()) as one, open_rows(after.files()) as other:
         movements, skipped = compare(one, other, shared, confidence=confidence, progress=progress)
     return Diff(
@@ -120,6 +125,7 @@ def diff(before: "Snapshot", after: "Snapshot", *, confidence: float = 0.95, pro
         terms=_terms(before, after),
         movements=tuple(movements),
         not_compared=tuple(skipped),
+        rekeyed=tuple(foreign),
     )
 
 

@@ -3,7 +3,8 @@
 import hashlib
 import hmac
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,15 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from assay.policy import Data
+
+
+KEY_BYTES = 16
+"""The least key material: 128 bits, which nobody tries out (NIST SP 800-107, section 5.3.2)."""
+
+_MAKE = 'python -c "import secrets; print(secrets.token_hex(32))"'
+_HEXADECIMAL = re.compile(r"[0-9a-fA-F]*")
+_BASE64 = re.compile(r"[A-Za-z0-9+/_=-]*")
+_DIFFERENT = 8  # a key of 32 random hexadecimal digits has fewer with probability 4e-8
 
 
 @dataclass(kw_only=True)
@@ -42,14 +52,16 @@ class Terms:
         Raises
         ------
         UserError
-            When columns are to be pseudonymised and the environment holds no key.
+            When columns are to be pseudonymised and the environment holds no key, or one that could be
+            guessed: whoever guesses it can tell which value each pseudonym stands for.
         """
+        if not data.pseudonymize.columns:
+            return cls(data=data, key=b"")
         variable = data.pseudonymize.key_env
-        key = os.environ.get(variable, "").encode() if data.pseudonymize.columns else b""
-        if data.pseudonymize.columns and not key:
-            mend = "set it to a secret of at least 32 random bytes, the same for every snapshot"
-            raise problem(variable, "the environment holds no key for pseudonyms", mend)
-        return cls(data=data, key=key)
+        key = os.environ.get(variable, "")
+        if weakness := _weakness(key):
+            raise problem(variable, weakness, f"make one, once, and keep it for every snapshot: {_MAKE}")
+        return cls(data=data, key=key.encode())
 
     def check_columns(self, names: list[str], subject: str) -> None:
         """See that every column that the policy names is there.
@@ -87,12 +99,51 @@ class Terms:
         if self.data.drop:
             facts["dropped"] = list(self.data.drop)
         if self.data.pseudonymize.columns:
-            check = hmac.digest(self.key, b"assay.pseudonym.key", "sha256").hex()[:8]
-            facts["pseudonymized"] = {"columns": list(self.data.pseudonymize.columns), "key_check": check}
+            columns = list(self.data.pseudonymize.columns)
+            facts["pseudonymized"] = {"columns": columns, "key_check": key_check(self.key)}
         if self.data.consent is not None:
             consent = {"column": self.data.consent.column, "value": self.data.consent.value}
             facts["consent"] = {**consent, "rows_read": self.read, "rows_without": self.refused}
         return facts
+
+
+def key_check(key: bytes) -> str:
+    """Eight digits that tell one key from another; of a key that cannot be guessed they reveal nothing."""
+    return hmac.digest(key, b"assay.pseudonym.key", "sha256").hex()[:8]
+
+
+def rekeyed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """The columns whose cells are written in another way in one of two manifests than in the other, by name.
+
+    They are pseudonyms under different keys, or in one of both alone: no value can be found again, and
+    nothing about people has changed.
+    """
+    one, other = (_key_of_each(manifest.get("pseudonymized", {})) for manifest in (before, after))
+    return sorted(name for name in {*one, *other} if one.get(name) != other.get(name))
+
+
+def _key_of_each(pseudonymized: Mapping[str, Any]) -> dict[str, str]:
+    return dict.fromkeys(pseudonymized.get("columns", ()), str(pseudonymized.get("key_check")))
+
+
+def _weakness(key: str) -> str:
+    """What is wrong with a key, without a word of it; empty where nothing is."""
+    if not key:
+        return "the environment holds no key for pseudonyms"
+    if key != key.strip():
+        return "the key for pseudonyms begins or ends with white space, which gets lost where it is copied"
+    if (material := _material(key)) < KEY_BYTES:
+        return f"the key for pseudonyms holds {material} bytes of key material at most; it needs {KEY_BYTES} or more"
+    if len(set(key)) < _DIFFERENT or key in (key + key)[1:-1]:
+        return "the key for pseudonyms repeats itself; it has to be random"
+    return ""
+
+
+def _material(key: str) -> int:
+    """The bytes that a text can stand for: two hexadecimal digits are one, four base64 characters are three."""
+    if _HEXADECIMAL.fullmatch(key):
+        return len(key) // 2
+    return len(key.rstrip("=")) * 3 // 4 if _BASE64.fullmatch(key) else len(key.encode())
 
 
 def pseudonyms(column: "pa.Array", key: bytes) -> "pa.Array":

@@ -169,7 +169,7 @@ def _contract(case: Case) -> Judgement:
     evidence = _met(case, suite)
     beyond = contract.builtin.measure(
         files=files,
-        roles=contract.builtin.Roles.of(data),
+        roles=replace(contract.builtin.Roles.of(data), rekeyed=_rekeyed(case)),
         policy=policy,
         reference=[] if case.reference is None else case.reference.files(),
         history=[contract.builtin.Past.from_dict(each) for each in case.history],
@@ -196,6 +196,12 @@ def _met(case: Case, suite: Mapping[str, Any]) -> "ContractEvidence":
     found = contract.measure(files=files, suite=suite, key=key)
     done = sifted.set_aside == sifted.bad
     return contract.as_taken(found, read=sifted.read, bad=sifted.bad, reasons=sifted.reasons, set_aside=done)
+
+
+def _rekeyed(case: Case) -> list[str]:
+    from assay.data.terms import rekeyed
+
+    return [] if case.reference is None else rekeyed(case.reference.manifest, case.snapshot.manifest)
 
 
 def _performance(case: Case) -> Judgement:

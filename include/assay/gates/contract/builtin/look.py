@@ -32,6 +32,8 @@ class Roles:
         Columns declared to be about people.
     declared
         Further columns declared to hold personal data: those that are pseudonymised.
+    rekeyed
+        Those of them whose pseudonyms are not those of the reference, so that nothing in them has moved.
     """
 
     key: str | None = None
@@ -41,6 +43,7 @@ class Roles:
     features: Sequence[str] = ()
     sensitive: Sequence[str] = ()
     declared: Sequence[str] = ()
+    rekeyed: Sequence[str] = ()
 
     @classmethod
     def of(cls, data: "Data") -> "Roles":
