@@ -132,6 +132,7 @@ def test_everything_wrong_is_one_message_and_nothing_is_stored(home):
         (["toy", "--check", CHECK], "--reason: is missing"),
         (["toy", "--sign", "nothing", "--owner", "ann"], "has no waiver 'nothing'"),
         (["toy", "--check", "approval/approval"], "names no check"),
+        (["toy", "--check", "contract/quarantine"], "cannot be waived (raise gates.contract.max_quarantined"),
         (["toy", "--check", "fairness/tpr_difference/race", "--expires", SOON], "is no check of toy"),
         (["toy", "--check", CHECK, "--expires", "2999-01-01"], "further away than the 180 days"),
     ],

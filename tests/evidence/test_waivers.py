@@ -57,6 +57,15 @@ def test_what_names_no_waivable_check_is_refused(address):
         proposal(check=address)
 
 
+def test_the_share_set_aside_is_changed_in_the_policy_and_not_waived():
+    with pytest.raises(UserError, match=r"cannot be waived \(raise gates\.contract\.max_quarantined"):
+        proposal(check="contract/quarantine")
+    made = replace(proposal(check="contract/pii"), check="quarantine")  # as somebody may write it into the database
+    assert not made.covers("contract", check(name="quarantine"))
+    assert replace(made, check="pii").covers("contract", check(name="pii"))
+    assert replace(made, gate="fairness").covers("fairness", check(name="quarantine"))
+
+
 def test_a_day_that_has_passed_is_refused_and_today_is_not():
     with pytest.raises(UserError, match="is in the past"):
         proposal(days=-1)

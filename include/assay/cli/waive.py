@@ -97,7 +97,8 @@ def _proposed(
     check, reason, expires, owner = (value or "" for value in given.values())
     with mistakes.gathered():
         made.append(propose(folder.policy, check=check, reason=reason, expires=expires, owner=owner, today=today))
-    if given["--check"] and check.partition("/")[0] in WAIVABLE:
+    refused = any(each.path == "--check" for each in mistakes.found)
+    if not refused and check.partition("/")[0] in WAIVABLE:
         with mistakes.gathered():
             known = check_addresses(folder)
             if not is_address(check, known):

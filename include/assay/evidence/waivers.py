@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 WAIVABLE = ("contract", "performance", "fairness", "robustness")
 """Gates whose checks can be waived. A person's answer and a canary's evidence cannot."""
+UNWAIVABLE = {("contract", "quarantine"): "raise gates.contract.max_quarantined in the policy, or mend the source"}
+"""Checks that cannot be, and what to do: a waiver sets no row aside, the bad ones would be trained on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +119,8 @@ class Waiver:
 
     def covers(self, gate: str, check: Check) -> bool:
         """Whether it is about this check."""
-        return (self.gate, self.check) == (gate, check.name) and self.attribute in (None, check.attribute)
+        named = (self.gate, self.check) == (gate, check.name) and self.attribute in (None, check.attribute)
+        return named and (gate, check.name) not in UNWAIVABLE
 
     def doubts(self, keyring: Keyring, tier: Tier, *, today: date, seq: int | None = None) -> list[str]:
         """Why it does not count today; nothing when it does.
@@ -189,6 +192,8 @@ def propose(policy: Policy, *, check: str, reason: str, expires: str, owner: str
     if gate not in WAIVABLE or not name or (slash and not attribute):  # an empty attribute would mean any
         mend = f"GATE/CHECK or GATE/CHECK/ATTRIBUTE, with a gate of {', '.join(WAIVABLE)}"
         problems.append(Problem(path="--check", message=f"{check!r} names no check", mend=mend))
+    elif (gate, name) in UNWAIVABLE:
+        problems.append(Problem(path="--check", message=f"{check} cannot be waived", mend=UNWAIVABLE[gate, name]))
     if not says_something(reason):
         problems.append(Problem(path="--reason", message="is empty", mend="say why, for whoever reads the dossier"))
     if not is_person(owner):

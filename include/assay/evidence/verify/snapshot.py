@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core import UserError, sha256_bytes
 from assay.evidence.verify.case import Case
-from assay.evidence.verify.quarantine import set_aside
 from assay.evidence.verify.report import Check, Finding, checked, counted, uncheckable
 
 if TYPE_CHECKING:
@@ -37,7 +36,8 @@ def check_snapshot(case: Case, progress: Progress) -> tuple[Check, list[str]]:
     facts, folder = event.facts, store_of(case.settings.snapshots, case.model)
     tombstone = find(folder, facts["snapshot"], facts["manifest_sha256"])
     if tombstone is not None:
-        gone = checked("snapshot", "what is left of it", _deletion(case, facts, tombstone, folder))
+        left = [*_deletion(case, facts, tombstone, folder), *_set_aside(case, facts)]
+        gone = checked("snapshot", "what is left of it", left)
         return gone, [f"{tombstone.snapshot}: {tombstone.sentence}; no verdict about it can be replayed"]
     return _check_rows(case, facts, folder, progress), []
 
@@ -84,10 +84,32 @@ def _check_rows(case: Case, facts: Mapping[str, Any], folder: "Store", progress:
     files, changed = _fetched(folder, manifest, total, progress)
     place = folder.place("table")
     found += changed or _other_content(files, place, facts, progress)  # what is known to be changed is not parsed
-    aside, wrong = set_aside(case.settings.snapshots, case.model, facts)
-    found += wrong
-    rows = f"{facts['rows']:,} rows in {counted(len(manifest['files']), 'file')} ({total / 1e6:,.1f} MB){aside}"
+    found += _set_aside(case, facts)
+    rows = f"{facts['rows']:,} rows in {counted(len(manifest['files']), 'file')} ({total / 1e6:,.1f} MB)"
+    if aside := facts.get("quarantine", {}).get("rows_set_aside"):
+        rows = f"{rows}, {aside:,} rows set aside"
     return checked("snapshot", f"{rows}, the manifest and the content", found)
+
+
+def _set_aside(case: Case, facts: Mapping[str, Any]) -> list[Finding]:
+    """What is wrong with the rows that were set aside when the snapshot was taken."""
+    from assay.data.quarantine import Sifted, find_entry
+    from assay.data.tombstones import find
+    from assay.data.verify import verify_snapshot
+
+    told = facts.get("quarantine", {}).get("entry")
+    if told is None:
+        return []
+    root = case.settings.snapshots
+    try:
+        entry = find_entry(root=root, model=case.model, entry_id=told["id"])
+        tombstone = find(entry.folder, entry.id, told["manifest_sha256"])
+        if tombstone is not None:
+            return list(_deletion(case, told, tombstone, entry.folder))
+        Sifted.of(facts["quarantine"], root=root, model=case.model)
+    except UserError as error:
+        return [Finding(path=each.path, message=each.message) for each in error.problems]
+    return [Finding(path=each.path, message=each.message) for each in verify_snapshot(entry)]
 
 
 def _other_takings(folder: "Store", path: str, facts: Mapping[str, Any], manifest: Mapping[str, Any]) -> list[Finding]:
