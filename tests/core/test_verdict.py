@@ -117,10 +117,10 @@ def test_worst_first_and_long_reasons_wrapped():
     assert verdict_text(replace(verdict, seconds=1.5), width=110) == (
         "g gate: INCONCLUSIVE (attempt 1, 1.5 s)\n"
         "outcome         check           estimate [low, high]  limit           n       reason\n"
-        "FAIL (warning)  hint            -                     -               -       first second\n"
         "INCONCLUSIVE    doubt sex*race  -                     -               -       too few rows too few rows too\n"
         "                                                                              few rows too few rows too few\n"
         "                                                                              rows too few rows\n"
+        "FAIL (warning)  hint            -                     -               -       first second\n"
         "PASS            good            0.5 [0.4, 0.6]        <= 0.9, >= 0.1  12,345  fine\n"
         "Intervals of one gate hold together with 90 % confidence."
     )

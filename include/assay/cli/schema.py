@@ -39,7 +39,8 @@ def verdict_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of exactly what `Verdict.to_dict` gives.
 
     Every field is there, null where it does not apply, and no other; only a limit leaves its open
-    side out, a verdict its budget when it spent none, and a check its examples when it has none.
+    side out, a verdict its budget when it spent none and its distributions when it has none, and a
+    check its examples when it has none.
     """
     from pydantic import TypeAdapter
 
@@ -55,7 +56,9 @@ def verdict_schema() -> dict[str, Any]:
     schema["$defs"]["Limit"] |= {"properties": {"min": number, "max": number}, "required": [], "minProperties": 1}
     schema["properties"]["attempt"]["minimum"] = 1
     schema["properties"]["budget"] = {"$ref": "#/$defs/Budget"}
-    schema["required"].remove("budget")
+    schema["properties"]["distributions"]["minItems"] = 1
+    for name in ("budget", "distributions"):
+        schema["required"].remove(name)
     check = schema["$defs"]["Check"]
     check["properties"]["examples"] = check["properties"]["examples"]["anyOf"][0]
     check["required"].remove("examples")

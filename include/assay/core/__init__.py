@@ -26,6 +26,7 @@ from assay.core.verdict import (
     Verdict,
     bind,
     decide,
+    worst_first,
 )
 
 __all__ = [
@@ -73,4 +74,5 @@ __all__ = [
     "sha256_tree",
     "utc_now",
     "worst",
+    "worst_first",
 ]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from assay.core.limit import Limit
 
-Kind = Literal["number", "time", "category", "withheld"]
+Kind = Literal["number", "whole", "time", "category", "withheld"]
 
 LEAST = 10
 """Rows that a cell must hold to be told of: of one to nine it is said that they are fewer."""
@@ -42,7 +42,8 @@ class Cell:
     name
         The value; None for a range of numbers or times, and for all values that are not named.
     low, high
-        Above which number, and up to which, the values lie; a side that is open is None.
+        From which number on, and below which, the values lie, a limit that is allowed itself belonging to what is
+        allowed; a side that is open is None.
     data, reference
         How many rows, as `coarse` tells it; the reference's also None where there is no reference.
     outside
@@ -66,7 +67,8 @@ class Distribution:
     column
         Its name.
     kind
-        Of which kind its values are; times are in seconds since 1970 in UTC. `withheld` where none is told.
+        Of which kind its values are: `whole` for whole numbers; times are in seconds since 1970 in UTC;
+        `withheld` where no value is told.
     data, reference
         The tables' rows; None where there is no reference, or its column is of another kind.
     cells

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 from assay.core.judge import describe_estimate
 from assay.core.limit import Limit
-from assay.core.verdict import Check, Verdict
+from assay.core.verdict import Check, Verdict, worst_first
 
 _HEADER = ("outcome", "check", "estimate [low, high]", "limit", "n", "reason")
 _GAP = "  "
 _NARROWEST = 30
-_SEVERITIES = ("info", "warning", "critical")
 
 
 def verdict_text(verdict: Verdict, *, width: int = 140) -> str:
@@ -30,7 +29,7 @@ def verdict_text(verdict: Verdict, *, width: int = 140) -> str:
     Intervals of one gate hold together with 95 % confidence.
     """
     lines = [f"{verdict.gate} gate: {verdict.outcome} (attempt {verdict.attempt}, {verdict.seconds:g} s)"]
-    checks = sorted(verdict.checks, key=lambda c: (-c.outcome.rank, -_SEVERITIES.index(c.severity)))
+    checks = sorted(verdict.checks, key=worst_first)
     lines += _table([_HEADER, *map(_row, checks)], width) if checks else ["nothing was checked"]
     levels = sorted({check.confidence for check in checks if check.confidence is not None})
     lines += [

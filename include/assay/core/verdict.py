@@ -13,6 +13,7 @@ from assay.core.limit import Limit
 from assay.core.outcome import Outcome, worst
 
 Severity = Literal["critical", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
 Group = Mapping[str, str]
 Example = Mapping[str, str | None]
 
@@ -213,12 +214,8 @@ class Verdict:
 
     @property
     def worst_check(self) -> Check | None:
-        """The check that a reader should see first.
-
-        What decided the gate comes before what did not, a worse outcome before a better one, and
-        among equals the one that lies furthest beyond its limit, or nearest to it.
-        """
-        return max(self.checks, key=_urgency, default=None)
+        """The check that a reader should see first."""
+        return min(self.checks, key=worst_first, default=None)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -267,13 +264,16 @@ def decide(checks: Sequence[Check]) -> Outcome:
     return worst(check.outcome for check in checks if check.severity == "critical")
 
 
-def _urgency(check: Check) -> tuple[bool, int, bool, float]:
-    critical = check.severity == "critical"
-    decided = critical and check.outcome is not Outcome.PASS
-    return decided, check.outcome.rank, critical, -room(check)
+def worst_first(check: Check) -> tuple[bool, int, int, float]:
+    """Sorts checks into the order in which a reader should see them.
+
+    What does not pass comes before what does, what decides before what does not, a worse outcome
+    before a better one, and among equals what lies furthest beyond its limit, or nearest to it.
+    """
+    return check.outcome is Outcome.PASS, SEVERITIES.index(check.severity), -check.outcome.rank, _room(check)
 
 
-def room(check: Check) -> float:
+def _room(check: Check) -> float:
     """How far a check's interval, or without one its estimate, stays inside the limit, as a share of the limit.
 
     Infinite without a limit or a number: but what fails without them, an absent column say, is

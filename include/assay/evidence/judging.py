@@ -138,7 +138,7 @@ class Case:
         return rows, positives(rows[data.label], data.positive)
 
 
-def judge_gate(case: Case, gate: str) -> Judgement:
+def judge_gate(case: Case, gate: str, *, report: Callable[[str], None] | None = None) -> Judgement:
     """Measure and judge.
 
     Parameters
@@ -147,13 +147,15 @@ def judge_gate(case: Case, gate: str) -> Judgement:
         With a candidate for every gate but ``contract``.
     gate
         One of `GATES`.
+    report
+        Is told from time to time how far the gate that may take long, ``contract``, has come.
 
     Raises
     ------
     UserError
         When the stored things do not fit together: a column that the snapshot does not have, say.
     """
-    return _JUDGES[gate](case)
+    return _contract(case, report) if gate == "contract" else _JUDGES[gate](case)
 
 
 def broken(gate: str, reason: str) -> Judgement:
@@ -161,23 +163,34 @@ def broken(gate: str, reason: str) -> Judgement:
     return Judgement(outcome=Outcome.ERROR, checks=[Check(name=gate, outcome=Outcome.ERROR, reason=reason)])
 
 
-def _contract(case: Case) -> Judgement:
+def _contract(case: Case, report: Callable[[str], None] | None = None) -> Judgement:
     from assay.gates import contract
 
     policy, data, files = case.policy.gates.contract, case.policy.data, case.snapshot.files()
     suite = contract.load_suite(case.contract)
-    evidence = _met(case, suite)
+    evidence = _met(case, suite, report)
+    roles = replace(contract.builtin.Roles.of(data), rekeyed=_rekeyed(case))
+    reference = [] if case.reference is None else case.reference.files()
     beyond = contract.builtin.measure(
         files=files,
-        roles=replace(contract.builtin.Roles.of(data), rekeyed=_rekeyed(case)),
+        roles=roles,
         policy=policy,
-        reference=[] if case.reference is None else case.reference.files(),
+        reference=reference,
         history=[contract.builtin.Past.from_dict(each) for each in case.history],
         split=contract.builtin.Split(training=case.trained_on, testing=case.held_out),
         fairness=case.policy.gates.fairness,
         taken_at=case.taken_at or case.snapshot.taken_at,
+        report=report,
     )
-    judged = contract.judge(replace(evidence, beyond=beyond), policy)
+    judged = contract.described(
+        contract.judge(replace(evidence, beyond=beyond), policy),
+        files=files,
+        suite=suite,
+        roles=roles,
+        policy=policy,
+        reference=reference,
+        report=report,
+    )
     if not case.lost or policy.shift is None:
         return judged
     # told and not held against the run: that those data are gone is what their own policy asked for
@@ -185,15 +198,15 @@ def _contract(case: Case) -> Judgement:
     return replace(judged, checks=[*judged.checks, unseen])
 
 
-def _met(case: Case, suite: Mapping[str, Any]) -> "ContractEvidence":
+def _met(case: Case, suite: Mapping[str, Any], report: Callable[[str], None] | None) -> "ContractEvidence":
     """What the suite finds; a snapshot that rows were set aside from is judged by that, as long as the limit stands."""
     from assay.gates import contract
 
     policy, key, files, sifted = case.policy.gates.contract, case.policy.data.key, case.snapshot.files(), case.sifted
     if sifted is None or sifted.limit != policy.max_quarantined:
         every = [*files, *(sifted.files() if sifted else ())]
-        return contract.measure(files=every, suite=suite, policy=policy, key=key)
-    found = contract.measure(files=files, suite=suite, key=key)
+        return contract.measure(files=every, suite=suite, policy=policy, key=key, report=report)
+    found = contract.measure(files=files, suite=suite, key=key, report=report)
     done = sifted.set_aside == sifted.bad
     return contract.as_taken(found, read=sifted.read, bad=sifted.bad, reasons=sifted.reasons, set_aside=done)
 

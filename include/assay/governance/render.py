@@ -18,6 +18,8 @@ from assay.governance.verdict.sheet import sheet
 _TEMPLATES = Path(__file__).parent / "templates"
 _OWN, _SCRIPT = ((_TEMPLATES / name).read_text("utf-8") for name in ("style.css", "frame.js"))
 _STYLE = STYLE + _OWN
+_FIRST = 20
+"""Checks that do not pass which a page shows unfolded."""
 
 
 def _hash(content: str) -> str:
@@ -89,6 +91,7 @@ def _environment() -> Environment:
         "words": words,
         "Outcome": Outcome,
         "run_path": _run_path,
+        "FIRST": _FIRST,
     }
     return made
 

@@ -8,6 +8,7 @@ from assay.evidence.card.words import TIMES as TIMES
 from assay.evidence.card.words import interval as interval
 from assay.evidence.card.words import limit as limit
 from assay.evidence.card.words import number as number
+from assay.evidence.card.words import plain
 from assay.evidence.pictures.checks import sides as sides
 
 GATES = {
@@ -54,7 +55,22 @@ def check_name(check: Check) -> str:
     """A check's name and what it is about, as one phrase."""
     if check.attribute is None:
         return check.name
-    return f"{check.name} by {attribute(check.attribute)}"
+    return f"{check.name} {'of' if check.name.startswith('expect_') else 'by'} {attribute(check.attribute)}"
+
+
+def in_short(check: Check) -> str:
+    """A check's name, and what it found where that is a number.
+
+    Examples
+    --------
+    >>> limit = Limit(max=0.25)
+    >>> in_short(Check(name="shift", metric="psi", estimate=0.31, limit=limit, outcome=Outcome.FAIL, reason=""))
+    'shift: psi 0.31, allowed ≤ 0.25'
+    """
+    if check.estimate is None:
+        return plain(check.name)
+    held = "" if check.limit is None else f", allowed {limit(check.limit)}"
+    return f"{plain(check.name)}: {plain(check.metric or '')} {number(check.estimate)}{held}"
 
 
 def attribute(columns: str) -> str:

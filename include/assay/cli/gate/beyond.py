@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from assay.core import Problem
-    from assay.gates.contract.builtin import BuiltInEvidence, Split
+    from assay.gates.contract.builtin import BuiltInEvidence, Roles, Split
     from assay.gates.contract.selftest import Subject
     from assay.policy import Data
     from assay.policy.contract import Contract
@@ -40,7 +40,7 @@ def measured(
         split, undealt = _split(path, data)
     found = builtin.measure(
         files=[path],
-        roles=builtin.Roles(key=key) if data is None else replace(builtin.Roles.of(data), key=key or data.key),
+        roles=roles_of(data, key),
         policy=part,
         reference=[reference] if reference is not None else [],
         split=split,
@@ -48,6 +48,13 @@ def measured(
         report=report,
     )
     return replace(found, undealt=undealt)
+
+
+def roles_of(data: "Data | None", key: str | None) -> "Roles":
+    """What the columns are for: what a policy says, but for the key where one is named."""
+    from assay.gates.contract import builtin
+
+    return builtin.Roles(key=key) if data is None else replace(builtin.Roles.of(data), key=key or data.key)
 
 
 def _split(path: Path, data: "Data") -> "tuple[Split | None, Problem | None]":

@@ -102,8 +102,16 @@ def contract(
     with reporting() as report:
         found = beyond.measured(data, roles, part, fairness, key, reference, report)
         evidence = gate.measure(files=[data], suite=expectations, policy=part, key=key, report=report)
-        evidence = replace(evidence, beyond=found, suited=suite is not None)
-    end("contract", gate.judge(evidence, part), watch, data=data, target=json, html=html, policy_sha256=policy_sha256)
+        judgement = gate.described(
+            gate.judge(replace(evidence, beyond=found, suited=suite is not None), part),
+            files=[data],
+            suite=expectations,
+            roles=beyond.roles_of(roles, key),
+            policy=part,
+            reference=[reference] if reference is not None else [],
+            report=report,
+        )
+    end("contract", judgement, watch, data=data, target=json, html=html, policy_sha256=policy_sha256)
 
 
 def _policy(path: Path | None, mistakes: "Mistakes") -> "tuple[Contract, Fairness | None, DataPart | None, str | None]":

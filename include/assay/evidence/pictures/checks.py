@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from assay.core import Check, Verdict
+from assay.core import Check, Verdict, worst_first
 from assay.evidence.card import words
 from assay.evidence.pictures.figure import Figure, Line
 
@@ -20,7 +20,6 @@ _COMPARED = {
     ("fairness", "paid"): ": what the mitigation cost",
     ("robustness", "difference"): ": how much worse under damage",
 }
-_SEVERITY = {"info": 0, "warning": 1, "critical": 2}
 
 
 def check_figures(checks: Sequence[Check], verdict: Verdict, source: str = "") -> list[Figure]:
@@ -46,11 +45,6 @@ def check_figures(checks: Sequence[Check], verdict: Verdict, source: str = "") -
         )
         for (metric, kind, compare, mix), members in kinds.items()
     ]
-
-
-def worst_first(check: Check) -> tuple[bool, int, int]:
-    """Sorts checks: what does not pass before what does, what decides before what does not, the worse first."""
-    return check.outcome.rank == 0, -_SEVERITY[check.severity], -check.outcome.rank
 
 
 def levels(verdict: Verdict) -> str:

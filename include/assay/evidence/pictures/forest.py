@@ -116,7 +116,7 @@ def _mark(line: Line, top: float, scale: Scale) -> Mark:
     value = _value(line)
     return Mark(
         line=line,
-        name=_cut(line.name, _CHARACTERS - len(value)),
+        name=cut(line.name, _CHARACTERS - len(value)),
         value=value,
         top=top,
         estimate=scale.x(line.estimate) if _drawn(line) and line.estimate is not None else None,
@@ -150,7 +150,7 @@ def _value(line: Line) -> str:
     return shown if line.n is None else f"{shown}  n {line.n:,}"
 
 
-def _cut(name: str, most: int) -> str:
+def cut(name: str, most: int) -> str:
     """A name without its middle, when it is too long: what tells it from others is often its end."""
     if len(name) <= most:
         return name

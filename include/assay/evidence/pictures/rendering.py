@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from assay.evidence.pictures import figure, forest, reliability
+from assay.evidence.pictures import figure, forest, reliability, spread, spread_words
 
 _TEMPLATES = Path(__file__).parent / "templates"
 STYLE = (_TEMPLATES / "pictures.css").read_text("utf-8")
@@ -23,5 +23,12 @@ def environment(templates: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals |= {"figures": figure, "forest": forest, "reliability": reliability, "LONG": LONG}
+    made.globals |= {
+        "figures": figure,
+        "forest": forest,
+        "reliability": reliability,
+        "spread": spread,
+        "spread_words": spread_words,
+        "LONG": LONG,
+    }
     return made

@@ -1,5 +1,6 @@
 """The contract gate: a Great Expectations suite that data must meet, run in DuckDB."""
 
+from assay.gates.contract.distributions import described
 from assay.gates.contract.evidence import ContractEvidence, Finding, Quarantine, judge
 from assay.gates.contract.measure import measure
 from assay.gates.contract.quarantine import BadRows, as_taken, bad_rows
@@ -12,6 +13,7 @@ __all__ = [
     "Quarantine",
     "as_taken",
     "bad_rows",
+    "described",
     "judge",
     "load_suite",
     "measure",

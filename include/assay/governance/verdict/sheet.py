@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from assay.core import Check, Outcome, Verdict
-from assay.evidence.pictures.checks import check_figures, worst_first
+from assay.core import Check, Outcome, Verdict, worst_first
+from assay.evidence.pictures.checks import check_figures
 from assay.evidence.pictures.figure import Figure
 from assay.evidence.pictures.reliability import Reliability, reliability
+from assay.governance.verdict.columns import Column, columns
 from assay.governance.verdict.groups import Attribute, attributes
 from assay.governance.verdict.story import Story, story
 
@@ -41,6 +42,8 @@ class Sheet:
         The checks that have intervals, drawn.
     attributes
         The groups.
+    columns
+        The columns that did not pass.
     calibration
         The reliability diagram; None when the score was not binned.
     promise
@@ -55,6 +58,7 @@ class Sheet:
     informing: Sequence[Judged]
     figures: Sequence[Figure]
     attributes: Sequence[Attribute]
+    columns: Sequence[Column]
     calibration: Reliability | None
     promise: str
 
@@ -88,6 +92,7 @@ def sheet(verdict: Verdict, *, waived: "Mapping[CheckKey, WaiverState] | None" =
         informing=[each for each in judged if each.check.severity == "info"],
         figures=[_bare(each) for each in figures],
         attributes=attributes(verdict),
+        columns=columns(verdict),
         calibration=reliability(verdict.groups),
         promise=next((each.level for each in figures), ""),
     )

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from assay.core import Check, Outcome, Verdict
+from assay.core import Check, Outcome, Verdict, worst_first
 from assay.evidence.card import words
-from assay.evidence.pictures.checks import PAID, is_paired, sides, worst_first
+from assay.evidence.pictures.checks import PAID, is_paired, sides
 from assay.evidence.pictures.reliability import is_bin
 from assay.governance.verdict.groups import FOUND
 
+_KEYS = 5
 TOLD = 4
 """Checks that the summary names; all of them follow below it."""
 
@@ -60,6 +61,10 @@ _NEXT_OF = {
     ("robustness", Outcome.FAIL): "Make the model depend less on the inputs that are named, or guard them before it, "
     f"and begin a new run. {_WAIVER}",
 }
+_MEANS_OF_DATA = (
+    "What was found is not what was asked for, and chance does not explain it: rows are counted, not estimated, and "
+    "where a check has an interval, all of it lies beyond the limit."
+)
 _BY_PEOPLE = ("approval", "risk_approval")
 
 
@@ -77,6 +82,8 @@ class Story:
         What decided it, each check with the first sentence of its reason.
     more
         How many further checks came to the same.
+    rows
+        For data that fail their contract, how many rows the check objects to that objects to most, and to which.
     mitigated
         What the mitigation gained and what it cost, each a sentence.
     means, next
@@ -89,6 +96,7 @@ class Story:
     outcome: str
     decided: Sequence[tuple[str, str]]
     more: int
+    rows: str
     mitigated: Sequence[str]
     means: str
     next: str
@@ -102,7 +110,8 @@ def story(verdict: Verdict) -> Story:
     return Story(
         asked=_asked(verdict),
         outcome=_outcome(verdict),
-        decided=[(phrase(check), _gist(check.reason)) for check in decided[:TOLD]],
+        decided=[(_named(check, verdict.gate), _gist(check.reason)) for check in decided[:TOLD]],
+        rows=_most_rows(decided) if verdict.gate == "contract" and verdict.outcome is Outcome.FAIL else "",
         more=max(0, len(decided) - TOLD) if verdict.outcome is not Outcome.PASS else 0,
         mitigated=_mitigated(verdict),
         means="" if person or not verdict.checks else _means(verdict),
@@ -128,6 +137,29 @@ def phrase(check: Check) -> str:
     by = f" by {words.attribute(check.attribute)}" if check.attribute else ""
     compared = sides(check)
     return f"{name[:1].upper()}{name[1:]}{by}" + (f" ({compared})" if compared and by else "")
+
+
+def _named(check: Check, gate: str) -> str:
+    """A check as the summary names it: of data the column comes first."""
+    if gate != "contract" or check.attribute is None:
+        return phrase(check)
+    compared = f" ({sides(check)})" if check.groups else ""
+    return f"{words.attribute(check.attribute)}: {words.plain(check.name).removeprefix('expect ')}{compared}"
+
+
+def _most_rows(checks: Sequence[Check]) -> str:
+    counted = [each for each in checks if each.metric == "unexpected_share" and each.estimate and each.support]
+    if not counted:
+        return ""
+    most = max(counted, key=lambda each: (each.estimate or 0.0) * (each.support or 0))
+    count = round((most.estimate or 0.0) * (most.support or 0))
+    told = f"Most rows, {count:,} of {most.support:,}, are refused by “{_named(most, 'contract')}”"
+    key = next(iter((most.examples or [{}])[0]), None)
+    if key is None or key == most.attribute or not most.examples:
+        return f"{told}."
+    keys = [str(row.get(key)) for row in most.examples[:_KEYS]]
+    more = " and others" if count > len(keys) else ""
+    return f"{told}: {key} {', '.join(keys)}{more}."
 
 
 def rows(verdict: Verdict) -> int | None:
@@ -207,6 +239,8 @@ def _mitigated(verdict: Verdict) -> list[str]:
 def _means(verdict: Verdict) -> str:
     if verdict.outcome is Outcome.FAIL and not any(each.interval for each in _deciding(verdict)):
         return "What was found is not what was asked for. It is a count, not an estimate: no luck is in it."
+    if verdict.outcome is Outcome.FAIL and verdict.gate == "contract":
+        return _MEANS_OF_DATA
     return _MEANS[verdict.outcome]
 
 
