@@ -8,9 +8,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
+from tests.objects import BUCKET, object_store
 
 from assay.core import Settings
 from assay.registry.keys import create_keys
@@ -106,3 +108,18 @@ def _end(server) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(server.pid, signal.SIGKILL)
     server.wait(10)
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """The environment that leads to an S3 server; each test process has its own."""
+    with object_store() as environment:
+        yield environment
+
+
+@pytest.fixture
+def remote_root(s3_server, tmp_path, monkeypatch):
+    """A root of snapshots in an object store that nobody else uses, and a machine that has seen nothing of it."""
+    for name, value in {**s3_server, "ASSAY_HOME": str(tmp_path / "home")}.items():
+        monkeypatch.setenv(name, value)
+    return f"s3://{BUCKET}/{uuid4().hex}"

@@ -26,9 +26,9 @@ _MARKER = ".assay"
 _PIECE = 1 << 22
 _RETRIES, _PATIENCE = 3, 60  # seconds; a task that fails here is tried again later
 _HTTP = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-_NO_CREDENTIALS = re.compile(
-    r"Missing(?: )?AccessKey|Missing(?: )?Account|169\.254\.|metadata\.google|GoogleCredential"
-)
+# where a machine in a cloud is asked for credentials of its own, which is done last
+_NO_CREDENTIALS = re.compile(r"/latest/api/token|/metadata/identity|/computeMetadata/")
+_DENIED = re.compile(r"status code: 40[13]\b")
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 
 
@@ -168,14 +168,17 @@ class RemoteStore:
 
     @cached_property
     def _objects(self) -> Any:
+        from obstore.exceptions import BaseError
         from obstore.store import from_url
 
-        with self._reached("opening", ""):
+        try:
             return from_url(
                 self.place(),
                 client_options={"allow_http": True} if _over_http() else {},
                 retry_config={"max_retries": _RETRIES, "retry_timeout": timedelta(seconds=_PATIENCE)},
             )
+        except (BaseError, ValueError) as error:
+            raise self._refused(f"cannot be reached with what the environment says: {said(error)}", error) from None
 
     def _put(self, path: str, content: bytes, mode: Any) -> None:
         import obstore
@@ -186,20 +189,20 @@ class RemoteStore:
     @contextmanager
     def _reached(self, doing: str, path: str) -> Iterator[None]:
         """Say what went wrong: the store's refusals as the user's to mend, all else as infrastructure."""
-        from obstore import exceptions as of_obstore
+        from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
         try:
             yield
-        except (of_obstore.AlreadyExistsError, of_obstore.PreconditionError):
+        except (AlreadyExistsError, PreconditionError):
             raise
-        except (of_obstore.PermissionDeniedError, of_obstore.UnauthenticatedError) as error:
-            raise self._refused(f"the store refuses {doing}", error) from None
-        except (of_obstore.BaseError, OSError) as error:
+        except (BaseError, OSError) as error:
             text = str(error)
-            if "NoSuchBucket" in text:
-                raise problem(self.root, "there is no such bucket", "create it, or name another") from None
             if _NO_CREDENTIALS.search(text):
                 raise self._refused("there are no credentials for it", error) from None
+            if "NoSuchBucket" in text:
+                raise problem(self.root, "there is no such bucket", "create it, or name another") from None
+            if _DENIED.search(text):
+                raise self._refused(f"the store refuses {doing}", error) from None
             raise UnavailableError(f"{doing} {self.place(path)} failed: {said(error)}") from None
 
     def _refused(self, message: str, error: Exception) -> "UserError":

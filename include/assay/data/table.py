@@ -56,14 +56,12 @@ def commit(store: Store, staged: Sequence[Path], name: str, digest: str) -> tupl
         return found[0], files
     schema, actions, paths = _parquet_schema(staged), [], []
     for at, file in enumerate(staged):
-        # where others may write at the same time, a name says whose bytes it holds
-        own = f"-{sha256_file(file)[:16]}" if store.shared else ""
-        paths.append(f"{TABLE}/{name}-{at:05}{own}.parquet")
+        paths.append(f"{TABLE}/{name}-{at:05}{_mark(sha256_file(file)) if store.shared else ''}.parquet")
         actions.append(_action(file, paths[-1].partition("/")[2]))
         store.bring(file, paths[-1])
     fault_point("snapshot.moved")
     if found is None or found[1] != paths:  # else they were damaged before they were registered, and are whole now
-        found = _add_version(store, schema, actions, name)
+        found = _add_version(store, schema, actions, name, later_than=-1 if found is None else found[0])
     files = _holding(store, found[1], digest)
     if not files:
         raise UnavailableError(f"writing {store.place(TABLE)} failed: what was written is not what was read")
@@ -98,10 +96,14 @@ def _open(store: Store) -> "DeltaTable | None":
 
 
 def _committed(store: Store, name: str) -> tuple[int, list[str]] | None:
-    for entry in table.history() if (table := _open(store)) else []:  # the latest first
-        if entry.get(_TAG) == name:
-            return int(entry["version"]), files_of(store, int(entry["version"]))
-    return None
+    table = _open(store)
+    version = None if table is None else _version_of(table, name)
+    return None if version is None else (version, files_of(store, version))
+
+
+def _version_of(table: "DeltaTable", name: str) -> int | None:
+    """The latest version of that name."""
+    return next((int(entry["version"]) for entry in table.history() if entry.get(_TAG) == name), None)
 
 
 def _holding(store: Store, paths: Sequence[str], digest: str) -> list[dict[str, Any]]:
@@ -110,6 +112,8 @@ def _holding(store: Store, paths: Sequence[str], digest: str) -> list[dict[str, 
 
     try:
         now = [store.now(path) for path in paths]
+        if store.shared and not all(_mark(sha256) in path for path, (_, sha256) in zip(paths, now, strict=True)):
+            return []
         if files_digest([copy for copy, _ in now]) != digest:
             return []
     except (OSError, pa.ArrowException, DamagedError):
@@ -120,28 +124,40 @@ def _holding(store: Store, paths: Sequence[str], digest: str) -> list[dict[str, 
     ]
 
 
-def _add_version(store: Store, schema: "pa.Schema", actions: "list[AddAction]", name: str) -> tuple[int, list[str]]:
-    """Write to Delta's log, unless another machine does first; then look again whether it wrote the same."""
-    from deltalake.exceptions import CommitFailedError
+def _mark(sha256: str) -> str:
+    """What a name says of the bytes: where others may write at the same time, nobody writes over theirs."""
+    return f"-{sha256[:16]}"
+
+
+def _add_version(
+    store: Store, schema: "pa.Schema", actions: "list[AddAction]", name: str, *, later_than: int
+) -> tuple[int, list[str]]:
+    """Write to Delta's log, unless another machine writes the same first; what else it writes is no hindrance."""
+    from deltalake.exceptions import DeltaError
 
     for left in reversed(range(_ATTEMPTS)):
+        table = _open(store)
+        version = None if table is None else _version_of(table, name)
+        if version is not None and version > later_than:
+            return version, files_of(store, version)
         try:
-            _write(store, schema, actions, name)
-        except CommitFailedError:
+            _write(store, table, schema, actions, name)
+        except DeltaError:  # one that another was faster, most likely; delta-rs has several for that
             if not left:
                 raise
-        if (found := _committed(store, name)) is not None:
-            return found
     raise UnavailableError(f"writing {store.place(TABLE)} failed: its log does not show what was written")
 
 
-def _write(store: Store, schema: "pa.Schema", actions: "list[AddAction]", name: str) -> None:
+def _write(
+    store: Store, table: "DeltaTable | None", schema: "pa.Schema", actions: "list[AddAction]", name: str
+) -> None:
+    """Write the version that follows on what was read of the table, or none."""
     from deltalake import CommitProperties, Schema
     from deltalake.transaction import create_table_with_add_actions
 
     properties = CommitProperties(custom_metadata={_TAG: name}, max_commit_retries=0)
     given = Schema.from_arrow(schema)
-    if (table := _open(store)) is not None:
+    if table is not None:
         table.create_write_transaction(list(actions), "overwrite", given, commit_properties=properties)
         return
     address, options = store.delta(TABLE)
