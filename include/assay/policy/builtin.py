@@ -16,7 +16,17 @@ class BuiltInCheck(Part):
     severity: Severity = "critical"
 
 
-class LabelLeakage(BuiltInCheck):
+class Estimate(BuiltInCheck):
+    """A check that judges an estimate.
+
+    `undecided` is the severity of a result that excludes neither too large a change nor none at all. With
+    `critical` it blocks: then only so many rows pass as can show that the limit is kept.
+    """
+
+    undecided: Severity = "warning"
+
+
+class LabelLeakage(Estimate):
     """A single feature that predicts the label too well to have been known before it.
 
     `max_auc` is how well one feature may rank the label by itself; `max_name_similarity` how much its
@@ -41,13 +51,13 @@ class DuplicateRows(BuiltInCheck):
     max_share: Portion = 0.01
 
 
-class Shift(BuiltInCheck):
+class Shift(Estimate):
     """How far a column may have moved from the champion's snapshot.
 
     `max_psi` bounds the population stability index, `max_missing` the rise of the share of missing
     values, `max_new` the share of rows with a category that was not there before, or a number beyond the
-    least and the greatest. `alpha` is the level
-    of the two-sample tests of all columns together.
+    least and the greatest, beyond what the reference's own
+    rows would show against each other. `alpha` is the level of the two-sample tests of all columns together.
     """
 
     max_psi: Annotated[float, Field(gt=0)] = 0.25
@@ -56,13 +66,24 @@ class Shift(BuiltInCheck):
     alpha: Share = 0.01
 
 
-class LabelShift(BuiltInCheck):
+class LabelShift(Estimate):
     """How far the share of the positive class may have moved from the champion's snapshot."""
 
     max_difference: Share = 0.05
 
 
-class Volume(BuiltInCheck):
+class AssociationShift(Estimate):
+    """How much of a column's association with the other columns of its row must be left.
+
+    `min_ratio` bounds what is left of it from below, as a share of the champion's snapshot's: when a tenth
+    of a column's values stand in the wrong rows, nine tenths are left.
+    """
+
+    undecided: Severity = "info"
+    min_ratio: Annotated[float, Field(gt=0, lt=1)] = 0.9
+
+
+class Volume(Estimate):
     """How many rows there may be, as multiples of the median of the latest snapshots."""
 
     min_ratio: Annotated[float, Field(ge=0)] = 0.8
@@ -75,7 +96,7 @@ class Volume(BuiltInCheck):
         return self
 
 
-class Freshness(BuiltInCheck):
+class Freshness(Estimate):
     """How old the newest row may be, in days, and how many rows may lie in the future.
 
     Without `max_age_days` the history says it: at most `max_ratio` times the oldest that a newest row has been.
@@ -129,6 +150,7 @@ class BuiltIn(Part):
     duplicate_rows: DuplicateRows | None = DuplicateRows()
     shift: Shift | None = Shift()
     label_shift: LabelShift | None = LabelShift()
+    association_shift: AssociationShift | None = AssociationShift()
     volume: Volume | None = Volume()
     freshness: Freshness | None = Freshness()
     group_support: GroupSupport | None = GroupSupport()

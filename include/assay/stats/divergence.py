@@ -47,7 +47,8 @@ def psi_interval(reference: ArrayLike, current: ArrayLike, confidence: float) ->
     With finitely many rows the index is above 0 also where nothing moved: about (cells - 1) (1/n + 1/m).
     Divided by (1/n + 1/m) it is close to a non-central chi-squared variable with cells - 1 degrees of
     freedom whose non-centrality is the true index, so divided; the interval is what that test does not
-    reject. Its lower end is exactly 0 where chance explains the data well enough.
+    reject. Its lower end is exactly 0 where chance explains the data well enough. That holds for cells
+    that are not too rare: see `pooled`.
 
     Raises
     ------
@@ -121,6 +122,34 @@ def chi_squared(reference: ArrayLike, current: ArrayLike) -> tuple[float, float]
     >>> round(effect, 3), round(p, 4)
     (0.2, 0.0047)
     """
+    table = np.vstack(pooled(reference, current))
+    if table.shape[1] < 2:
+        return 0.0, 1.0
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    statistic = float(np.sum((table - expected) ** 2 / expected))
+    return float(np.sqrt(statistic / table.sum())), float(special.chdtrc(table.shape[1] - 1, statistic))
+
+
+def pooled(reference: ArrayLike, current: ArrayLike) -> tuple[Floats, Floats]:
+    """The same counts with the cells too rare for a chi-squared approximation counted as one.
+
+    A cell is too rare when, were both sides alike, fewer than 5 rows of the smaller one would lie in it. Cells
+    empty on both sides are left out: they tell nothing, and have no degree of freedom.
+
+    Raises
+    ------
+    ValueError
+        As `psi`.
+
+    References
+    ----------
+    Cochran (1954), Some Methods for Strengthening the Common Chi-Squared Tests.
+
+    Examples
+    --------
+    >>> [side.tolist() for side in pooled([50, 40, 3, 0, 1], [45, 44, 1, 0, 2])]
+    [[50.0, 40.0, 4.0], [45.0, 44.0, 3.0]]
+    """
     one, other = _pair(reference, current)
     table = np.vstack([one, other])
     share = min(one.sum(), other.sum()) / table.sum()
@@ -128,11 +157,7 @@ def chi_squared(reference: ArrayLike, current: ArrayLike) -> tuple[float, float]
     if rare.any():
         table = np.column_stack([table[:, ~rare], table[:, rare].sum(axis=1)])
     table = table[:, table.sum(axis=0) > 0]
-    if table.shape[1] < 2:
-        return 0.0, 1.0
-    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
-    statistic = float(np.sum((table - expected) ** 2 / expected))
-    return float(np.sqrt(statistic / table.sum())), float(special.chdtrc(table.shape[1] - 1, statistic))
+    return table[0], table[1]
 
 
 def total_variation(reference: ArrayLike, current: ArrayLike) -> float:

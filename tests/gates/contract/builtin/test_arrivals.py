@@ -22,16 +22,24 @@ def past(*counts, age=1.0):
 
 
 @pytest.mark.parametrize(
-    ("n", "outcome"), [(79, Outcome.FAIL), (80, Outcome.PASS), (150, Outcome.PASS), (151, Outcome.FAIL)]
+    ("n", "outcome"), [(799, Outcome.FAIL), (800, Outcome.PASS), (1500, Outcome.PASS), (1501, Outcome.FAIL)]
 )
 def test_rows_are_counted_against_the_usual(tmp_path, n, outcome):
-    check = checks(tmp_path, rows(n), only("volume"), history=past(90, 100, 5000))["volume", None]
-    assert (check.outcome, check.estimate) == (outcome, n / 100)
-    assert f"{n} rows, usually 100" in check.reason
+    check = checks(tmp_path, {"id": range(n)}, only("volume"), history=past(900, 1000, 5000))["volume", None]
+    assert (check.outcome, check.estimate) == (outcome, n / 1000)
+    assert f"{n:,} rows, usually 1,000" in check.reason
+
+
+def test_of_few_rows_some_may_be_missing_by_chance(tmp_path):
+    few, fewer = (checks(tmp_path, rows(n), only("volume"), history=past(90, 100, 5000))["volume", None]
+                  for n in (79, 30))  # fmt: skip
+    assert (few.outcome, few.severity) == (Outcome.INCONCLUSIVE, "warning")
+    assert "more or less are chance" in few.reason
+    assert (fewer.outcome, fewer.severity) == (Outcome.FAIL, "critical")
 
 
 def test_the_reference_will_do_without_a_history(tmp_path):
-    check = checks(tmp_path, rows(10), only("volume"), reference=rows(20))["volume", None]
+    check = checks(tmp_path, rows(100), only("volume"), reference=rows(200))["volume", None]
     assert (check.outcome, check.estimate) == (Outcome.FAIL, 0.5)
     assert checks(tmp_path, rows(10), only("volume")) == {}
 
@@ -45,9 +53,19 @@ def test_no_rows_fail_whatever_was_usual_and_nothing_else_is_asked(tmp_path):
 @pytest.mark.parametrize(("age", "outcome"), [(1, Outcome.PASS), (6, Outcome.PASS), (7, Outcome.FAIL)])
 def test_age_is_held_against_the_oldest_so_far(tmp_path, age, outcome):
     data = rows(5, PLAIN - timedelta(days=age))
-    check = checks(tmp_path, data, only("freshness"), roles=ROLES, history=past(5, 5, age=3))["freshness", "at"]
+    history = past(*[5] * 20, age=3)
+    check = checks(tmp_path, data, only("freshness"), roles=ROLES, history=history)["freshness", "at"]
     assert (check.outcome, check.estimate) == (outcome, age)
     assert "at most 6.0 (2 times the oldest so far)" in check.reason
+
+
+@pytest.mark.parametrize(("many", "age", "blocks"), [(1, 30, False), (3, 7, False), (3, 60, True), (20, 10, True)])
+def test_few_snapshots_do_not_say_what_is_old(tmp_path, many, age, blocks):
+    data, history = rows(5, PLAIN - timedelta(days=age)), past(*[5] * many, age=3)
+    check = checks(tmp_path, data, only("freshness"), roles=ROLES, history=history)["freshness", "at"]
+    found = (Outcome.FAIL, "critical") if blocks else (Outcome.INCONCLUSIVE, "warning")
+    assert (check.outcome, check.severity) == found
+    assert blocks or "freshness.max_age_days" in check.reason
 
 
 def test_the_policys_age_goes_before_the_historys(tmp_path):

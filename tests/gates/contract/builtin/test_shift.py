@@ -42,17 +42,27 @@ def test_a_moved_mean_is_told_by_index_interval_and_test(tmp_path):
     check = shifted(tmp_path, now)["shift", "age"]
     assert (check.outcome, check.metric) == (Outcome.FAIL, "psi")
     assert 0.25 < check.interval[0] <= check.estimate <= check.interval[1]
-    assert "two-sample test p = 0" in check.reason
+    assert "its median is 49.99, was 39.73, two-sample test p = 0" in check.reason
 
 
 @pytest.mark.parametrize(
     ("column", "values", "metric", "said"),
     [
         ("age", lambda age: list(age.astype(str)), "type", "was DOUBLE in the reference and is VARCHAR"),
-        ("age", lambda age: [None if at % 2 else x for at, x in enumerate(age)], "missing_rise", "missing in 0.5"),
-        ("age", lambda age: np.where(np.arange(N) % 20 == 0, 999.0, age), "new_values", "999: new_values 0.05"),
+        (
+            "age",
+            lambda age: [None if at % 2 else x for at, x in enumerate(age)],
+            "missing_rise",
+            "no value in 0.5 of the rows, in the reference in 0",
+        ),
+        (
+            "age",
+            lambda age: np.where(np.arange(N) % 20 == 0, 999.0, age),
+            "new_values",
+            "such as 0.944102, 999, in 0.0506 of the rows; 0.0004 of the reference's own",
+        ),
         ("kind", lambda kind: ["new" if at % 20 == 0 else x for at, x in enumerate(kind)], "new_values", "such as new"),
-        ("y", lambda y: pa.array(y, mask=np.arange(N) % 3 == 0), "missing_rise", "missing in"),
+        ("y", lambda y: pa.array(y, mask=np.arange(N) % 3 == 0), "missing_rise", "no value in"),
     ],
 )
 def test_what_goes_wrong_with_a_column_is_named(tmp_path, column, values, metric, said):
@@ -82,9 +92,25 @@ def test_a_lost_column_fails_and_a_whole_number_may_become_a_fraction(tmp_path):
     assert [key for key, check in found.items() if check.outcome is Outcome.FAIL] == [("shift", "kind")]
 
 
-def test_few_rows_do_not_tell(tmp_path):
-    found = shifted(tmp_path, table(2, n=15), table(1, n=15))
-    assert found["shift", "age"].outcome is Outcome.INCONCLUSIVE
+def test_few_rows_do_not_tell_and_say_so_once_without_blocking(tmp_path):
+    found = shifted(tmp_path, table(2, n=60), table(1, n=60))
+    (check,) = (check for (name, _), check in found.items() if name == "shift")
+    assert (check.outcome, check.severity) == (Outcome.INCONCLUSIVE, "warning")
+    assert "no change is shown, nor that there is none; without any change it takes about" in check.reason
+    assert "No more can be told of" in check.reason
+    strict = only(shift={"undecided": "critical"})
+    assert {
+        check.severity for check in checks(tmp_path, table(2, n=60), strict, reference=table(1, n=60)).values()
+    } == {"critical"}
+
+
+def test_a_change_that_chance_does_not_explain_counts_in_full_though_its_size_is_not_known(tmp_path):
+    now = table(2, n=300)
+    now["age"] = now["age"] + 7
+    check = shifted(tmp_path, now, table(1, n=300))["shift", "age"]
+    assert (check.outcome, check.severity) == (Outcome.INCONCLUSIVE, "critical")
+    assert 0 < check.interval[0] < 0.25 < check.estimate
+    assert "chance does not explain" in check.reason
 
 
 def test_without_a_reference_there_is_no_check(tmp_path):

@@ -1,9 +1,11 @@
 """Freshness: how old the newest row is, and whether any comes from the future."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from assay.core import Check, Limit, Outcome
+from assay.gates.contract.builtin.deciding import milder
 from assay.gates.contract.builtin.look import Look
 from assay.policy.builtin import Freshness
 
@@ -54,15 +56,34 @@ def _utc(when: datetime) -> datetime:
 def judge(evidence: Ages, policy: Freshness, confidence: float) -> list[Check]:
     """Hold the age to the policy's limit, else to the history's; without either only the future is looked at.
 
-    Times are no estimates, so that `confidence` has no part in it.
+    Few snapshots do not tell what is usual: beyond the history's limit an age fails only where it would be rare
+    among as many ages, were rows to arrive at random. The policy's limit is held to the day.
     """
     checks = [_future(evidence, policy)]
     if policy.max_age_days is not None:
         checks.append(_age(evidence, policy.max_age_days, policy, "the policy"))
     elif evidence.past:
         usual = max(1.0, *evidence.past)  # a day at least: a snapshot is not taken at the same minute
-        checks.append(_age(evidence, usual * policy.max_ratio, policy, f"{policy.max_ratio:g} times the oldest so far"))
+        check = _age(evidence, usual * policy.max_ratio, policy, f"{policy.max_ratio:g} times the oldest so far")
+        checks.append(_unless_chance(check, usual, len(evidence.past), policy, confidence))
     return checks
+
+
+def _unless_chance(check: Check, usual: float, many: int, policy: Freshness, confidence: float) -> Check:
+    """An age beyond the limit is undecided, while chance explains it among so many.
+
+    Of k past waiting times of a Poisson process the longest is exceeded r times over with probability
+    1 / ((1 + r)(1 + r / 2)...(1 + r / k)).
+    """
+    if check.outcome is not Outcome.FAIL or check.estimate is None:
+        return check
+    times = check.estimate / usual
+    chance = 1 / math.prod(1 + times / k for k in range(1, many + 1))
+    if chance <= 1 - confidence:
+        return replace(check, reason=f"{check.reason}. See whether the source still delivers")
+    said = (f"; with {many} earlier snapshots that is little to go by: rows that arrive at random would be as "
+            f"old in {chance:.2g} of all cases. Say what is too old in the policy: freshness.max_age_days")  # fmt: skip
+    return replace(check, outcome=Outcome.INCONCLUSIVE, severity=milder(policy), reason=f"{check.reason}{said}")
 
 
 def _age(found: Ages, most: float, policy: Freshness, whose: str) -> Check:

@@ -12,6 +12,7 @@ from assay.core import Check, Outcome, Problem, did_you_mean, problem, utc_now
 from assay.gates import each_confidence
 from assay.gates.contract.builtin import (
     all_null,
+    association_shift,
     constant,
     duplicate_column,
     duplicate_rows,
@@ -49,6 +50,7 @@ CHECKS: Mapping[str, ModuleType] = {
     "split_overlap": split_overlap,
     "shift": shift,
     "label_shift": label_shift,
+    "association_shift": association_shift,
     "group_support": group_support,
     "pii": pii,
 }
@@ -120,7 +122,7 @@ def measure(
         _check_split(split, table.rows)
         told(f"{len(table.columns)} columns of {table.rows:,} rows")
         facts, compared = look_at(table), None
-        if reference and (policy.shift or policy.label_shift or policy.volume):
+        if reference and (policy.shift or policy.label_shift or policy.association_shift or policy.volume):
             other = stack.enter_context(open_table(reference))
             told(f"the reference, {other.rows:,} rows")
             compared = (other, look_at(other))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from assay.core import Check, Limit, Outcome, judge_interval
 from assay.gates import each_confidence
 from assay.gates.contract.builtin.coding import cells
+from assay.gates.contract.builtin.deciding import settled
 from assay.gates.contract.builtin.facts import Values
 from assay.gates.contract.builtin.label import classes, labelled, positive_class
 from assay.gates.contract.builtin.look import Look
@@ -21,6 +22,7 @@ from assay.stats.auc_of_cells import auc_interval, auc_of_cells
 NAME = "label_leakage"
 _CELLS = 64
 _ROWS_EACH = 20
+_CHANCE = 0.5
 _AFFIXES = {"is", "has", "the", "label", "target", "y", "x", "flag", "copy", "new", "old", "code", "value", "class"}
 
 
@@ -114,11 +116,15 @@ def _check(found: Association, policy: LabelLeakage, level: float) -> Check:
                   "after it. Leave it out of the features, or take its value from before the outcome")  # fmt: skip
     if outcome is Outcome.PASS and found.similarity > policy.max_name_similarity:
         return _named(found, policy)
-    return Check(
+    if outcome is Outcome.INCONCLUSIVE:
+        reason = (f"alone it ranks the {found.positives:,} positive and {found.negatives:,} negative rows that were "
+                  f"looked at with an AUC of {reason}")  # fmt: skip
+    made = Check(
         name=NAME, metric="auc", compare="level", attribute=found.column, estimate=found.auc if known else None,
         interval=interval, confidence=level, limit=limit, support=found.positives + found.negatives,
         severity=policy.severity, outcome=outcome, reason=reason,
     )  # fmt: skip
+    return made if interval is None else settled(made, policy, shown=interval[0] > _CHANCE)
 
 
 def _named(found: Association, policy: LabelLeakage) -> Check:

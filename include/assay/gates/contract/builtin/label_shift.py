@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from assay.core import Check, Limit, Outcome, judge_interval
+from assay.gates.contract.builtin.deciding import settled, surer
 from assay.gates.contract.builtin.label import classes, positive_class
 from assay.gates.contract.builtin.look import Look
 from assay.policy.builtin import LabelShift
@@ -49,15 +50,20 @@ def judge(evidence: Positives, policy: LabelShift, confidence: float) -> list[Ch
         low, high = newcombe_difference(other, after, one, before, confidence)
         interval = (float(low), float(high))
     outcome, reason = judge_interval(estimate=estimate, interval=interval, limit=limit)
-    if outcome is Outcome.FAIL:
+    if interval is not None:
         reason = (
             f"{other / after:.3g} of the rows are {evidence.positive}, in the reference {one / before:.3g}: a "
-            f"difference of {reason}. See whether the label is still defined, joined and waited for in the same way"
+            f"difference of {reason}"
         )
-    return [
-        Check(
-            name=NAME, metric="positive_rate", compare="difference", attribute=evidence.label, estimate=estimate,
-            interval=interval, confidence=confidence, limit=limit, support=min(before, after), severity=policy.severity,
-            outcome=outcome, reason=reason,
-        )
-    ]  # fmt: skip
+    if outcome is Outcome.FAIL:
+        reason += ". See whether the label is still defined, joined and waited for in the same way"
+    made = Check(
+        name=NAME, metric="positive_rate", compare="difference", attribute=evidence.label, estimate=estimate,
+        interval=interval, confidence=confidence, limit=limit, support=min(before, after), severity=policy.severity,
+        outcome=outcome, reason=reason,
+    )  # fmt: skip
+    if interval is None:
+        return [made]
+    low, high = newcombe_difference(other, after, one, before, surer(confidence))
+    needed = ((interval[1] - interval[0]) / 2 / policy.max_difference) ** 2
+    return [settled(made, policy, shown=bool(low > 0 or high < 0), needed=needed)]

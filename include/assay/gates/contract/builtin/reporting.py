@@ -14,7 +14,8 @@ def reported(checks: Sequence[Check]) -> list[Check]:
 
     Each column that does not pass has a check of its own, up to `SHOWN` of them, the worst first; what is
     beyond that is one check more, so that nothing that fails can be waived by waiving others. Of
-    those that pass only the first is shown, and speaks for all.
+    those that pass only the first is shown, and speaks for all; so does the first of those that are undecided
+    and do not block.
 
     Parameters
     ----------
@@ -22,10 +23,11 @@ def reported(checks: Sequence[Check]) -> list[Check]:
         In order of what is told first among those of one outcome.
     """
     severe = {"critical": 0, "warning": 1, "info": 2}
-    bad = [check for check in checks if check.outcome is not Outcome.PASS]
+    unsure = [check for check in checks if check.outcome is Outcome.INCONCLUSIVE and check.severity != "critical"]
+    bad = [check for check in checks if check.outcome is not Outcome.PASS and check not in unsure]
     bad.sort(key=lambda check: (severe[check.severity], -check.outcome.rank))
     good = [check for check in checks if check.outcome is Outcome.PASS]
-    return [*bad[:SHOWN], *_rest(bad[SHOWN:]), *_best(good)]
+    return [*bad[:SHOWN], *_rest(bad[SHOWN:]), *_first(unsure), *_best(good)]
 
 
 def _best(good: Sequence[Check]) -> list[Check]:
@@ -35,13 +37,22 @@ def _best(good: Sequence[Check]) -> list[Check]:
     return [replace(good[0], reason=f"{good[0].reason}; {others} further from it")]
 
 
+def _first(unsure: Sequence[Check]) -> list[Check]:
+    if len(unsure) < 2:
+        return list(unsure)
+    return [replace(unsure[0], reason=f"{unsure[0].reason}. No more can be told of {_named(unsure[1:])}")]
+
+
+def _named(checks: Sequence[Check]) -> str:
+    return ", ".join(str(check.attribute) for check in checks[:_NAMED]) + (", ..." if len(checks) > _NAMED else "")
+
+
 def _rest(bad: Sequence[Check]) -> list[Check]:
     if not bad:
         return []
-    named = ", ".join(str(check.attribute) for check in bad[:_NAMED]) + (", ..." if len(bad) > _NAMED else "")
     severity = min((check.severity for check in bad), key=["critical", "warning", "info"].index)
     outcome = worst(check.outcome for check in bad if check.severity == severity)
-    reason = f"{len(bad):,} more columns do not pass: {named}"
+    reason = f"{len(bad):,} more columns do not pass: {_named(bad)}"
     return [
         Check(
             name=bad[0].name, metric=bad[0].metric, compare="level", severity=severity, outcome=outcome, reason=reason

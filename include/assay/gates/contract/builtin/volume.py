@@ -1,11 +1,14 @@
 """Volume: about as many rows as in the snapshots before."""
 
+import math
 import statistics
 from dataclasses import dataclass
 
 from assay.core import Check, Limit, Outcome, judge_interval
+from assay.gates.contract.builtin.deciding import milder, surer
 from assay.gates.contract.builtin.look import Look
 from assay.policy.builtin import Volume
+from assay.stats.intervals import normal_quantile
 
 NAME = "volume"
 _LATEST = 10
@@ -30,7 +33,8 @@ def measure(look: Look) -> Rows | None:
 def judge(evidence: Rows, policy: Volume, confidence: float) -> list[Check]:
     """Hold the number of rows to the limits, as a multiple of the usual; no rows at all always fail.
 
-    Counts are no estimates, so that `confidence` has no part in it.
+    Beyond a limit it fails only where it is further from the usual than arrivals at random would be: of a
+    hundred rows a fifth may well be missing by chance.
     """
     limit = Limit(min=policy.min_ratio, max=policy.max_ratio)
     usual = statistics.median(evidence.usual) if evidence.usual else 0
@@ -40,11 +44,19 @@ def judge(evidence: Rows, policy: Volume, confidence: float) -> list[Check]:
         reason = (
             f"{evidence.rows:,} rows, usually {usual:,.0f}: {reason.replace(f' [{ratio:.4g}, {ratio:.4g}]', ' times')}"
         )
+    severity = policy.severity
     if not evidence.rows:
         outcome, reason = Outcome.FAIL, "there are no rows at all"
+    elif outcome is Outcome.FAIL and abs(evidence.rows - usual) <= (
+        chance := normal_quantile(surer(confidence)) * math.sqrt(evidence.rows + usual)
+    ):
+        outcome, severity = Outcome.INCONCLUSIVE, milder(policy)
+        reason += f"; of so few, {chance:,.0f} more or less are chance where rows arrive at random"
+    elif outcome is Outcome.FAIL:
+        reason += ". See whether the source was read to its end, once, and over the usual span of time"
     return [
         Check(
             name=NAME, metric="rows", compare="ratio", estimate=ratio, limit=limit, support=evidence.rows,
-            severity=policy.severity, outcome=outcome, reason=reason,
+            severity=severity, outcome=outcome, reason=reason,
         )
     ]  # fmt: skip
