@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from assay.core import fault_point, sha256_bytes
+from assay.core import Judgement, fault_point, sha256_bytes
 from assay.evidence.archive_files import archived_code, code_archive, environment, with_training
 from assay.evidence.judging import judge_gate
 from assay.evidence.opening import archive, model_lock, rollouts
@@ -17,6 +17,7 @@ from assay.pipeline.gating import (
     robustness_gate,
 )
 from assay.pipeline.run import LATEST, Run
+from assay.pipeline.telling import counted, telling
 from assay.pipeline.training import mitigation, training
 from assay.policy import ModelFolder
 from assay.registry.dossier import Dossier, EvidenceError
@@ -77,7 +78,12 @@ def snapshot(run: Run) -> dict[str, Any]:
 def data_validation(run: Run) -> dict[str, Any]:
     """Hold the snapshot to its data contract."""
     run.require(trained=False)
-    verdict = run.decide("contract", lambda: judge_gate(run.compared(), "contract"), trained=False)
+
+    def judge() -> Judgement:
+        with telling("the contract gate") as report:
+            return judge_gate(run.compared(), "contract", report=report)
+
+    verdict = run.decide("contract", judge, trained=False)
     return {"verdict": verdict.digest}
 
 
@@ -133,15 +139,17 @@ def _take_snapshot(run: Run) -> "Snapshot":
         earlier = begun.events("snapshot")
         wanted = str(earlier[-1].facts["snapshot"]) if earlier else wanted
     if wanted == LATEST:
-        return create_snapshot(
-            source=policy.data.source,
-            base=run.folder.path,
-            data=policy.data,
-            model=policy.model,
-            root=root,
-            sources=run.settings.source_roots,
-            sieve=sieve_of(policy, run.folder.contract),
-        )
+        with telling("the snapshot") as report:
+            return create_snapshot(
+                source=policy.data.source,
+                base=run.folder.path,
+                data=policy.data,
+                model=policy.model,
+                root=root,
+                sources=run.settings.source_roots,
+                sieve=sieve_of(policy, run.folder.contract),
+                progress=counted(report),
+            )
     return open_snapshot(root=root, model=policy.model, snapshot_id=wanted)
 
 
