@@ -96,7 +96,10 @@ class Consent(Part):
 
 
 class Split(Part):
-    """How rows are dealt to training, validation and test; validation and test are held out of training.
+    """How rows are dealt to training, validation and test.
+
+    Models are fitted on the training rows and judged on the test rows. Validation rows go to a `train`
+    that names a parameter `validation`, or else are what the mitigation chooses by.
 
     ``random`` deals by the row's key, ``group`` keeps rows that share `column` together, ``time`` tests
     on the latest rows by `column` (or by `time`, when that is left out). With `duplicates`
