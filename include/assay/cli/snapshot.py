@@ -1,23 +1,19 @@
 """`assay snapshot ...`: fix data, list what is fixed, and say what changed."""
 
-import json
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from assay.cli.errors import explained
-from assay.cli.snapshot_text import changes, described, movements, table_of
-from assay.core import Outcome, Settings, problem
+from assay.cli.expiry import expire
+from assay.cli.quarantined import quarantined
+from assay.cli.snapshot_parts import found as found_by_id
+from assay.cli.snapshot_parts import opened, print_json, progress, show_table
+from assay.cli.snapshot_text import changes, described, movements, table_of, told_of
+from assay.core import Outcome, Settings
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from assay.data.progress import Progress
-    from assay.data.snapshots import Snapshot
     from assay.policy import ModelFolder
 
 app = typer.Typer(
@@ -34,6 +30,10 @@ app = typer.Typer(
 Root = Annotated[str | None, typer.Option(help="Folder of the snapshots; ASSAY_SNAPSHOTS without it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard output instead of text.")]
 Id = Annotated[str, typer.Argument(help="A snapshot's id: MODEL-0123456789abcdef.", metavar="SNAPSHOT")]
+
+
+app.command()(quarantined)
+app.command()(expire)
 
 
 @app.command()
@@ -78,11 +78,12 @@ def create(
     Example: assay snapshot create income
     """
     from assay.data.snapshots import create_snapshot, list_snapshots
+    from assay.evidence.quarantine import sieve_of
 
     settings, folder = Settings.from_environment(), _model_folder(model)
     policy, where = folder.policy, root or settings.snapshots
     known = {each.id for each in list_snapshots(where, policy.model)}
-    with _progress() as progress:
+    with progress() as told:
         taken = create_snapshot(
             source=source or policy.data.source,
             base=Path() if source else folder.path,
@@ -90,14 +91,15 @@ def create(
             model=policy.model,
             root=where,
             sources=settings.source_roots,
-            progress=progress,
+            sieve=sieve_of(policy, folder.contract),
+            progress=told,
         )
     if as_json:
-        _print_json(dict(taken.manifest))
+        print_json({**taken.manifest, **taken.takings[-1]})
         return
     typer.echo("\n".join(described(taken)))
     if taken.id in known:
-        typer.echo("The same rows were taken before; that snapshot stays as it is.")
+        typer.echo("The same rows were taken before; that snapshot stays as it is, and tells of this taking, too.")
 
 
 @app.command(name="list")
@@ -119,9 +121,9 @@ def list_all(
     models = models_with_snapshots(where) if model is None else [model]
     found = [each for name in models for each in list_snapshots(where, name)]
     if as_json:
-        _print_json([dict(each.manifest) for each in found])
+        print_json([told_of(each) for each in found])
     elif found:
-        _show_table(table_of(found))
+        show_table(table_of(found))
     else:
         typer.echo("there is no snapshot")
 
@@ -129,13 +131,15 @@ def list_all(
 @app.command()
 @explained
 def show(snapshot: Id, root: Root = None, as_json: AsJson = False) -> None:
-    """Show what a snapshot's manifest says. Its files are not looked at; `assay snapshot verify` does.
+    """Show what a snapshot's manifest says, each taking of its rows, and when they were deleted if they were.
+
+    Its files are not looked at; `assay snapshot verify` does.
 
     Example: assay snapshot show income-bde34c10383ef04b
     """
-    found = _found(snapshot, root)
+    found = found_by_id(snapshot, root)
     if as_json:
-        _print_json(dict(found.manifest))
+        print_json(told_of(found))
         return
     typer.echo("\n".join(described(found)))
     width = max(len(field["name"]) for field in found.manifest["schema"])
@@ -163,15 +167,15 @@ def diff(
     """
     from assay.data.diff import diff as compare
 
-    one, other = (_opened(_found(each, root), root) for each in (before, after))
-    with _progress() as progress:
-        found = compare(one, other, progress=progress)
+    one, other = (opened(each, root) for each in (before, after))
+    with progress() as told:
+        found = compare(one, other, progress=told)
     if as_json:
-        _print_json(found.to_dict())
+        print_json(found.to_dict())
         return
     typer.echo("\n".join(changes(found)))
     if found.movements:
-        _show_table(movements(found, top))
+        show_table(movements(found, top))
 
 
 @app.command()
@@ -183,23 +187,37 @@ def verify(
 ) -> None:
     """Hold snapshots against their manifests: every byte of every file, every row, and Delta's log.
 
+    So are the rows that were set aside when they were taken. Of those whose rows were deleted when their time
+    was over, nothing must be left.
+
     Exit codes: 0 when all is as it was made, 1 when anything is not, 2 for a snapshot that there is not.
 
     Example: assay snapshot verify income-bde34c10383ef04b
     """
+    from assay.data.quarantine import verify_quarantined
     from assay.data.snapshots import list_snapshots, models_with_snapshots
     from assay.data.verify import verify_snapshot
 
     where = root or Settings.from_environment().snapshots
     every = [each for name in models_with_snapshots(where) for each in list_snapshots(where, name)]
-    wanted = [_found(each, root) for each in snapshots] if snapshots else every
-    with _progress() as progress:
-        found = {each.id: [str(wrong) for wrong in verify_snapshot(each, progress)] for each in wanted}
+    wanted = [found_by_id(each, root) for each in snapshots] if snapshots else every
+    with progress() as told:
+        found = {
+            each.id: [str(wrong) for wrong in (*verify_snapshot(each, told), *verify_quarantined(where, each))]
+            for each in wanted
+        }
+    gone = {each.id: each.tombstone for each in wanted if each.tombstone is not None}
     if as_json:
-        _print_json([{"id": name, "sound": not wrong, "problems": wrong} for name, wrong in found.items()])
+        print_json(
+            [
+                {"id": name, "sound": not wrong, "deleted": gone[name].at if name in gone else None, "problems": wrong}
+                for name, wrong in found.items()
+            ]
+        )
     for name, wrong in [] if as_json else found.items():
-        typer.echo(f"{'CHANGED' if wrong else 'ok':7}  {name}")
-        typer.echo("".join(f"         {each}\n" for each in wrong), nl=False)
+        told_of_it = wrong or ([gone[name].sentence] if name in gone else [])
+        typer.echo(f"{'CHANGED' if wrong else 'deleted' if name in gone else 'ok':7}  {name}")
+        typer.echo("".join(f"         {each}\n" for each in told_of_it), nl=False)
     raise typer.Exit(Outcome.FAIL.exit_code if any(found.values()) else Outcome.PASS.exit_code)
 
 
@@ -212,51 +230,3 @@ def _model_folder(model: str) -> "ModelFolder":
     if (path / "policy.yaml").is_file():
         return load_folder(path)
     return find_model(Settings.from_environment().models, model)
-
-
-def _found(snapshot_id: str, root: str | None) -> "Snapshot":
-    from assay.data.snapshots import find_snapshot
-
-    model, dash, _ = snapshot_id.rpartition("-")
-    if not dash:
-        raise problem(
-            snapshot_id, "is no snapshot's id", "an id is MODEL-0123456789abcdef; `assay snapshot list` has all"
-        )
-    where = root or Settings.from_environment().snapshots
-    return find_snapshot(root=where, model=model, snapshot_id=snapshot_id)
-
-
-def _show_table(table: "Table") -> None:
-    from rich.console import Console
-
-    Console(width=None if sys.stdout.isatty() else 160).print(table, markup=False)
-
-
-def _opened(snapshot: "Snapshot", root: str | None) -> "Snapshot":
-    from assay.data.snapshots import open_snapshot
-
-    where = root or Settings.from_environment().snapshots
-    return open_snapshot(root=where, model=snapshot.manifest["model"], snapshot_id=snapshot.id)
-
-
-def _print_json(content: Any) -> None:
-    typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
-
-
-@contextmanager
-def _progress() -> "Iterator[Progress]":
-    """On a terminal a line that changes; in a log one line for each stage."""
-    from rich.console import Console
-
-    console, stages = Console(stderr=True), set[str]()
-    with console.status("Starting") as line:
-
-        def told(doing: str, done: int, total: int | None) -> None:
-            if console.is_terminal:
-                far = f": {done:,} of {total:,}" if total else f": {done:,}" if done else ""
-                line.update(f"{doing[:1].upper()}{doing[1:]}{far}")
-            elif doing not in stages:
-                stages.add(doing)
-                typer.echo(doing, err=True)
-
-        yield told

@@ -1,7 +1,7 @@
 """Snapshots and their differences as text."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def described(snapshot: "Snapshot") -> Iterator[str]:
-    """A manifest in a few lines; what an older one does not say is left out."""
-    manifest = snapshot.manifest
+    """A snapshot, as it was last taken, in a few lines; what an older manifest does not say is left out."""
+    manifest = {**snapshot.manifest, **snapshot.takings[-1]}
     size = sum(file["bytes"] for file in manifest["files"]) / 1e6
     yield f"{snapshot.id}: {snapshot.rows:,} rows, {len(manifest['schema'])} columns, {size:,.1f} MB"
     told = {
@@ -23,14 +23,30 @@ def described(snapshot: "Snapshot") -> Iterator[str]:
         "taken": manifest["created_at"],
         "times": _times(manifest.get("time")),
         "purpose": manifest.get("purpose"),
-        "keep until": _kept(manifest),
+        "keep until": _kept(snapshot),
+        "deleted": snapshot.tombstone and f"on {snapshot.tombstone.at[:10]} by {snapshot.tombstone.by}, all its rows",
         "dropped": ", ".join(manifest.get("dropped", [])),
         "pseudonyms": ", ".join(manifest.get("pseudonymized", {}).get("columns", [])),
         "consent": _consent(manifest.get("consent")),
+        "quarantine": _quarantine(manifest.get("quarantine")),
         "split": _split(manifest.get("split")),
         "table": f"version {manifest['table_version']}, content SHA-256 {manifest['content_sha256']}",
     }
     yield from (f"  {name:10}  {value}" for name, value in told.items() if value)
+    for each in snapshot.takings[:-1]:
+        until = each.get("keep_until")
+        why = f" for {each['purpose']}" if each.get("purpose") else ""
+        yield f"  {'before':10}  {each['created_at']} from {each['source']}{why}{f', until {until}' if until else ''}"
+
+
+def told_of(snapshot: "Snapshot") -> dict[str, Any]:
+    """The manifest, and beside it what has become of the snapshot since, if anything has."""
+    told = dict(snapshot.manifest)
+    if len(snapshot.takings) > 1:
+        told |= {"takings": [dict(each) for each in snapshot.takings], "kept_until": snapshot.keep_until}
+    if snapshot.tombstone is not None:
+        told["deleted"] = {name: getattr(snapshot.tombstone, name) for name in ("at", "by", "rows", "bytes")}
+    return told
 
 
 def _times(found: dict[str, Any] | None) -> str:
@@ -44,6 +60,17 @@ def _consent(found: dict[str, Any] | None) -> str:
     return f"{without} of {read} rows were left out: {found['column']} is not {found['value']}"
 
 
+def _quarantine(found: dict[str, Any] | None) -> str:
+    if not found:
+        return ""
+    read, bad = f"{found['rows_read']:,}", f"{found['rows_bad']:,}"
+    if found["rows_bad"] == found["rows_set_aside"]:
+        return (
+            f"{bad} of {read} rows were set aside; assay snapshot quarantined lists them" if found["rows_bad"] else ""
+        )
+    return f"{bad} of {read} rows are bad, and more than a share of {found['limit']:g}: none was set aside"
+
+
 def _split(found: dict[str, Any] | None) -> str:
     if not found:
         return ""
@@ -52,8 +79,10 @@ def _split(found: dict[str, Any] | None) -> str:
     return f"{by}: {rows}; equal rows {found['duplicates']}"
 
 
-def _kept(manifest: Mapping[str, Any]) -> str:
-    until = manifest.get("keep_until")
+def _kept(snapshot: "Snapshot") -> str:
+    until = snapshot.keep_until
+    if snapshot.tombstone is not None:
+        return f"deleted {snapshot.tombstone.at[:10]}"
     if not until:
         return ""
     return f"{until} (OVER)" if until < datetime.now(UTC).date().isoformat() else str(until)
@@ -65,14 +94,14 @@ def table_of(found: "list[Snapshot]") -> "Table":
 
     table = Table("snapshot", "rows", "columns", "taken", "keep until", "source", pad_edge=False)
     for each in found:
-        taken = each.manifest["created_at"][:16].replace("T", " ")
+        last = each.takings[-1]
         table.add_row(
             each.id,
             f"{each.rows:,}",
             str(len(each.manifest["schema"])),
-            taken,
-            _kept(each.manifest),
-            each.manifest["source"],
+            last["created_at"][:16].replace("T", " "),
+            _kept(each),
+            last["source"],
         )
     return table
 

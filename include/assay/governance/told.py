@@ -84,10 +84,8 @@ def _retirement(facts: Facts) -> str:
 
 
 def _expiry(facts: Facts) -> str:
-    return (
-        f"Deleted the {facts['rows']:,} rows of {facts['snapshot']} ({facts['bytes'] / 1e6:,.1f} MB), "
-        f"which might be kept until {facts['keep_until']}."
-    )
+    until = f", which might be kept until {facts['keep_until']}" if facts["keep_until"] else ""
+    return f"Deleted the {facts['rows']:,} rows of {facts['snapshot']} ({facts['bytes'] / 1e6:,.1f} MB){until}."
 
 
 def _restoration(facts: Facts) -> str:

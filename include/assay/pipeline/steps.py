@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from assay.core import Judgement, fault_point, sha256_bytes
+from assay.core import Judgement, UserError, fault_point, sha256_bytes
 from assay.evidence.archive_files import archived_code, code_archive, environment, with_training
+from assay.evidence.expiry import snapshots_lock
 from assay.evidence.judging import judge_gate
 from assay.evidence.opening import archive, model_lock, rollouts
 from assay.pipeline.gating import (
@@ -57,20 +58,18 @@ def snapshot(run: Run) -> dict[str, Any]:
     else:
         _record_request(run, dossier)
     fault_point("snapshot.taken")
-    run.record(
-        "snapshot",
-        "snapshot",
-        {
-            "snapshot": taken.id,
-            "rows": taken.rows,
-            "manifest_sha256": taken.manifest_sha256,
-            **{key: taken.manifest[key] for key in ("content_sha256", "table_version")},
-            **_own(run, taken.takings[-1]),
-            **_reference(run, taken),
-            "history": _history(run, taken),
-            **_quarantine(run, taken),
-        },
-    )
+    facts = {
+        "snapshot": taken.id,
+        "rows": taken.rows,
+        "manifest_sha256": taken.manifest_sha256,
+        **{key: taken.manifest[key] for key in ("content_sha256", "table_version")},
+        **_own(run, taken.takings[-1]),
+        "history": _history(run, taken),
+        **_quarantine(run, taken),
+    }
+    with snapshots_lock(run.settings, run.folder.policy.model):  # from here on nobody deletes what the run needs
+        _require_rows(taken)
+        run.record("snapshot", "snapshot", {**facts, **_reference(run, taken)})
     log.info("snapshot %s: %s rows", taken.id, f"{taken.rows:,}")
     return {"snapshot": taken.id, "rows": taken.rows, "dossier": dossier.run_id}
 
@@ -151,6 +150,16 @@ def _take_snapshot(run: Run) -> "Snapshot":
                 progress=counted(report),
             )
     return open_snapshot(root=root, model=policy.model, snapshot_id=wanted)
+
+
+def _require_rows(taken: "Snapshot") -> None:
+    """See that nobody has deleted the rows since they were taken or opened."""
+    from assay.data.snapshots import find_snapshot
+
+    store = taken.folder
+    tombstone = find_snapshot(root=store.root, model=store.model, snapshot_id=taken.id).tombstone
+    if tombstone is not None:
+        raise UserError(taken.id, [tombstone.problem])
 
 
 def _quarantine(run: Run, taken: "Snapshot") -> dict[str, Any]:

@@ -43,7 +43,8 @@ class Deviation:
     model, version
         Whom it concerns; `version` is None where no one version is.
     kind
-        ``alias``, ``version``, ``tag``, ``row``, ``rollout``, ``file``, ``dossier``, ``anchors`` or ``unreadable``.
+        ``alias``, ``version``, ``tag``, ``row``, ``rollout``, ``file``, ``snapshot``, ``dossier``, ``anchors`` or
+        ``unreadable``.
     message, mend
         What is wrong, and which way to mend it.
     repair

@@ -1,6 +1,7 @@
 """An audit from its first look to its last incident."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from assay.evidence.audit.deviation import key
 from assay.evidence.audit.incidents import Seen, mark
 from assay.evidence.audit.looks import UNREADABLE, Looks
 from assay.evidence.audit.rollouts import audit_rollout
+from assay.evidence.audit.snapshots import KIND as SNAPSHOT
+from assay.evidence.audit.snapshots import audit_snapshots
 from assay.evidence.audit.tags import audit_tags
 from assay.evidence.audit.versions import (
     audit_files,
@@ -107,7 +110,7 @@ def audit(archive: Archive, model: str | None = None, *, deep: bool = False, res
     _ = archive.keyring  # without one no dossier can be read
     book = rollouts(archive.settings)
     incidents = Incidents(book.engine)
-    models = _models(AnchorTable(book.engine), book, model)
+    models = _models(AnchorTable(book.engine), book, archive.settings.snapshots, model)
     anchors, shipped = audit_anchors(archive, incidents)
     seen, closed = anchors.seen, anchors.close()
     versions = files = 0
@@ -166,6 +169,8 @@ def _audit_model(
         live, cases, lost, gone = read
         with looks.at("the versions", key(model, "dossier"), key(model, "version")):
             looks.found += audit_versions(model, live, cases, lost, gone, pending(live, AnchorTable(book.engine)))
+        with looks.at("the snapshots", key(model, SNAPSHOT)):
+            looks.found += audit_snapshots(archive.settings, model, cases)
         _look_at_records(looks, incidents, cases)
         versions, files = len(cases.keys() | live.versions.keys()), _look_at_files(looks, book, live, cases, deep=deep)
         looks.tell()
@@ -213,8 +218,12 @@ def _look_at_files(looks: Looks, book: "Rollouts", live: LiveModel, cases: Mappi
     return len(compared)
 
 
-def _models(table: AnchorTable, book: "Rollouts", model: str | None) -> list[str]:
+def _models(table: AnchorTable, book: "Rollouts", snapshots: str, model: str | None) -> list[str]:
+    from assay.data.snapshots import models_with_snapshots
+
     named = {each.model for each in table.all()} | set(book.models())
+    with suppress(UserError):  # the look at a model's snapshots tells that they cannot be found
+        named |= set(models_with_snapshots(snapshots))
     known = {each for each in named if isinstance(each, str)}  # SQLite takes bytes too: the look at the anchors tells
     if model is None:
         return sorted(known)
