@@ -63,8 +63,9 @@ def in_short(check: Check) -> str:
 
     Examples
     --------
-    >>> limit = Limit(max=0.25)
-    >>> in_short(Check(name="shift", metric="psi", estimate=0.31, limit=limit, outcome=Outcome.FAIL, reason=""))
+    >>> from assay.core import Limit
+    >>> held = Limit(max=0.25)
+    >>> in_short(Check(name="shift", metric="psi", estimate=0.31, limit=held, outcome=Outcome.FAIL, reason=""))
     'shift: psi 0.31, allowed ≤ 0.25'
     """
     if check.estimate is None:

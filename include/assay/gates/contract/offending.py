@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.gates.contract.adapter import Batch, Entry
+from assay.gates.contract.builtin.personal import kind_of
 from assay.gates.contract.dialect import great_expectations
 
 SHOWN = 20
@@ -41,7 +42,10 @@ class Offending:
         if key not in self.columns:
             order.insert(0, sa.func.count().desc())
         rows = batch.engine.execute_query(sa.select(*fields).group_by(*fields).order_by(*order).limit(SHOWN)).fetchall()
-        return tuple(dict(zip(self.columns, map(shown, row), strict=True)) for row in rows)
+        tell = [named if column == key else shown for column in self.columns]
+        return tuple(
+            {name: told(value) for name, told, value in zip(self.columns, tell, row, strict=True)} for row in rows
+        )
 
 
 def offending(batch: Batch, entry: Entry, key: str | None) -> Offending | None:
@@ -56,7 +60,20 @@ def offending(batch: Batch, entry: Entry, key: str | None) -> Offending | None:
 
 
 def shown(value: Any) -> str | None:
-    """A value as a verdict shows it; None where there is none."""
+    """A value as a verdict shows it, which many people read: what looks personal is named by its kind alone.
+
+    Examples
+    --------
+    >>> shown("ann@example.org"), shown(-1), shown(None)
+    ('(e-mail addresses)', '-1', None)
+    """
+    text = named(value)
+    kind = None if text is None else kind_of(text)
+    return text if kind is None else f"({kind})"
+
+
+def named(value: Any) -> str | None:
+    """The key of a row as a verdict shows it; None where there is none."""
     if value is None:
         return None
     text = str(value)
