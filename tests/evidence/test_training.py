@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from tests.evidence.support import make_case
 from tests.pipeline.support import POLICY, TRAIN
+from threadpoolctl import threadpool_limits
 
 from assay.core import UserError
 from assay.data.features import kinds, training_frame
@@ -35,6 +36,13 @@ def train(features, label, *, seed, parameters, validation=None, weights=None):
 THRESHOLDS = {
     "method": "thresholds", "awareness": "blind", "target": "demographic_parity", "max_gap": 0.2, "attributes": ["sex"],
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Threads that wait for a busy core would take longer than the work."""
+    with threadpool_limits(1):
+        yield
 
 
 def case_of(root, source=TRAIN, split=None, **parts):

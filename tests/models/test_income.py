@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sklearn.metrics import log_loss
 from threadpoolctl import threadpool_limits
 
 from assay.core import Outcome, settings
@@ -15,6 +16,7 @@ from assay.gates import contract
 from assay.policy import load_folder
 from assay.training.export import check_parity, export
 from assay.training.onnx_model import OnnxModel
+from assay.training.run import Validation, fit
 
 FOLDER = settings.PACKAGE.parent / "models" / "income"
 RETRAIN, LIVE = FOLDER / "data" / "adult.parquet", FOLDER / "data" / "live.parquet"
@@ -71,6 +73,37 @@ def test_the_model_learns_and_converts():
     ranks = pd.Series(scores).rank().to_numpy()
     auc = (ranks[rich].sum() - rich.sum() * (rich.sum() + 1) / 2) / (rich.sum() * (~rich).sum())
     assert auc > 0.9
+
+
+@pytest.mark.filterwarnings("ignore:Field onnx.AttributeProto:DeprecationWarning")
+def test_validation_rows_end_the_training_and_the_model_converts():
+    data = pq.read_table(RETRAIN).slice(0, 6000)
+    features = [name for name in data.column_names if name not in ("person_id", "fnlwgt", "income")]
+    known = kinds(data.schema, features)
+    frame, label = training_frame(data, known), pd.Series(positives(data["income"], ">50K").astype(np.int64))
+    kept, weights = holdout_mask(data["person_id"], 0.3), pd.Series(np.linspace(0.5, 1.5, 6000))
+    rows = {"features": frame[~kept], "label": label[~kept], "seed": 7, "parameters": {"max_iter": 300}}
+    with threadpool_limits(1):
+        made = {
+            name: fit(module=FOLDER / "train.py", **rows, **given)
+            for name, given in {
+                "stopped": {"validation": Validation(frame[kept], label[kept])},
+                "weighted": {
+                    "validation": Validation(frame[kept], label[kept], weights[kept]), "weights": weights[~kept],
+                },
+            }.items()
+        }  # fmt: skip
+    assert all(pipeline["classifier"].n_iter_ < 300 for pipeline in made.values())
+    losses = {name: pipeline["classifier"].validation_score_ for name, pipeline in made.items()}
+    scores = made["stopped"].predict_proba(frame[kept])
+    assert -losses["stopped"][-1] == pytest.approx(log_loss(label[kept], scores), rel=1e-6)
+    scores = made["weighted"].predict_proba(frame[kept])
+    assert -losses["weighted"][-1] == pytest.approx(
+        log_loss(label[kept], scores, sample_weight=weights[kept]), rel=1e-6
+    )
+    content = export(made["stopped"], kinds=known, model="income", classes=("<=50K", ">50K"), threshold=0.5)
+    inputs = {name: column[kept] for name, column in model_inputs(data, known).items()}
+    assert check_parity(made["stopped"], OnnxModel(content), frame=frame[kept], inputs=inputs) <= 1e-5
 
 
 def test_its_snapshot_meets_its_contract(tmp_path):
