@@ -49,7 +49,11 @@ def test_the_clean_rest_passes_and_both_counts_are_told(file):
     assert judgement.outcome is Outcome.PASS
     summary, between, in_set, regex, query, mean = judgement.checks
     assert (summary.name, summary.estimate, summary.limit, summary.support) == ("quarantine", 0.04, Limit(max=0.1), 100)
-    assert summary.reason == "4 of 100 rows (0.04 of all) set aside, 96 clean"
+    assert summary.reason == (
+        "4 of 100 rows (0.04 of all) set aside, 96 clean: 2 for expect_column_values_to_be_between age, 2 for "
+        "expect_column_values_to_be_in_set sex, 1 for expect_column_values_to_match_regex code, 1 for "
+        "unexpected_rows_expectation"
+    )
     assert [check.support for check in (between, in_set, regex, mean)] == [96] * 4
     assert "2 rows were set aside for it: -1, 999" in between.reason
     assert [row["id"] for row in in_set.examples] == ["5", "7"]
@@ -73,7 +77,7 @@ def test_above_the_declared_share_nothing_is_set_aside(file):
     judgement = judge(evidence, strict)
     assert judgement.outcome is Outcome.FAIL
     assert judgement.checks[0].outcome is Outcome.FAIL
-    assert "4 of 100 rows (0.04 of all) would have to be set aside: none was" in judgement.checks[0].reason
+    assert "4 of 100 rows (0.04 of all) would have to be set aside and none was: 2 for" in judgement.checks[0].reason
     assert judgement.checks[1:] == judge(measure(files=[file], suite=SUITE, key="id")).checks
 
 

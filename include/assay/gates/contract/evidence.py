@@ -10,6 +10,7 @@ from assay.policy.contract import Contract
 
 QUARANTINE = "quarantine"
 _BLOCK = Contract()
+_TOLD = 10  # expectations that a reason names
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,8 +134,7 @@ def _set_aside(evidence: ContractEvidence, quarantine: Quarantine, most: float) 
     done = len(quarantine.rest) == len(evidence.findings)
     within = share <= most and done
     counts = f"{quarantine.rows:,} of {evidence.rows:,} rows ({share:.3g} of all)"
-    reason = f"{counts} set aside, {clean:,} clean" if done else f"{counts} would have to be set aside: none was"
-    objections = {found.reason: rows for found, rows in zip(evidence.findings, quarantine.reasons, strict=True) if rows}
+    reason = f"{counts} set aside, {clean:,} clean" if done else f"{counts} would have to be set aside and none was"
     summary = Check(
         name=QUARANTINE,
         metric="quarantined_share",
@@ -143,8 +143,7 @@ def _set_aside(evidence: ContractEvidence, quarantine: Quarantine, most: float) 
         limit=Limit(max=most),
         support=evidence.rows,
         outcome=Outcome.PASS if within else Outcome.FAIL,
-        reason=reason,
-        examples=tuple({"expectation": name, "rows": str(rows)} for name, rows in objections.items()) or None,
+        reason=reason + _objections(evidence.findings, quarantine.reasons),
     )
     if not done:
         return [summary, *map(_check, evidence.findings)]
@@ -153,6 +152,17 @@ def _set_aside(evidence: ContractEvidence, quarantine: Quarantine, most: float) 
         for now, found, rows in zip(quarantine.rest, evidence.findings, quarantine.reasons, strict=True)
     ]
     return [summary, *rest]
+
+
+def _objections(findings: Sequence[Finding], counts: Sequence[int]) -> str:
+    """How many rows each expectation objects to, most first."""
+    found = sorted(
+        ((rows, finding.reason) for finding, rows in zip(findings, counts, strict=True) if rows),
+        key=lambda pair: -pair[0],
+    )
+    told = [f"{rows:,} for {reason}" for rows, reason in found[:_TOLD]]
+    more = [f"and for {len(found) - _TOLD} more"] if len(found) > _TOLD else []
+    return f": {', '.join([*told, *more])}" if told else ""
 
 
 def _with_quarantined(check: Check, found: Finding, rows: int) -> Check:
