@@ -73,6 +73,19 @@ def test_validation_rows_are_told_with_what_used_them(use, said):
     assert told(event("training", facts)).endswith(f"457 held out, 1,200 for validation (used by {said}).")
 
 
+@pytest.mark.parametrize(
+    ("aside", "said"),
+    [
+        (12, "988 rows of a.csv; of 1,000 that were read, 12 were set aside."),
+        (0, "a.csv; 12 of them are bad, and none was set aside."),
+    ],
+)
+def test_rows_set_aside_are_told_with_the_snapshot(aside, said):
+    facts = {"snapshot": "toy-1", "rows": 1000 - aside, "source": "a.csv"}
+    facts["quarantine"] = {"rows_read": 1000, "rows_bad": 12, "rows_set_aside": aside}
+    assert told(event("snapshot", facts)).endswith(said)
+
+
 def test_an_alias_that_names_nothing_any_more():
     facts = {"alias": "canary", "version": None, "previous": 3}
     assert told(event("alias", facts)) == "@canary names nothing, before it version 3."

@@ -32,7 +32,17 @@ def _request(facts: Facts) -> str:
 
 
 def _snapshot(facts: Facts) -> str:
-    return f"Fixed the data as {facts['snapshot']}: {facts['rows']:,} rows of {facts['source']}."
+    fixed = f"Fixed the data as {facts['snapshot']}: {facts['rows']:,} rows of {facts['source']}"
+    return f"{fixed}{_quarantine(facts.get('quarantine'))}."
+
+
+def _quarantine(facts: Facts | None) -> str:
+    if facts is None:
+        return ""
+    read, bad = f"{facts['rows_read']:,}", f"{facts['rows_bad']:,}"
+    if facts["rows_bad"] == facts["rows_set_aside"]:
+        return f"; of {read} that were read, {bad} were set aside"
+    return f"; {bad} of them are bad, and none was set aside"
 
 
 def _training(facts: Facts) -> str:
