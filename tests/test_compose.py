@@ -17,6 +17,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from tests.objects import client
 
 from assay.registry.keys import create_keys
 
@@ -281,6 +282,25 @@ def test_the_bucket_job_compiles_and_uses_what_it_is_given() -> None:
     compile(script, "s3-bucket", "exec")
     needed = set(re.findall(r'os\.environ\["(\w+)"\]', script))
     assert needed <= set(SERVICES["s3-bucket"]["environment"])
+
+
+def test_the_bucket_job_makes_what_is_stored_in(s3_server: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {name: documented().get(name, "") for name in ("S3_BUCKET", "ASSAY_SNAPSHOTS")}
+    environment = {"BUCKET": given["S3_BUCKET"], "ASSAY_SNAPSHOTS": given["ASSAY_SNAPSHOTS"], **s3_server}
+    for name, value in {**environment, "MLFLOW_S3_ENDPOINT_URL": s3_server["AWS_ENDPOINT_URL"]}.items():
+        monkeypatch.setenv(name, value)
+    for _ in range(2):
+        exec(line(SERVICES["s3-bucket"])[-1])  # the job's own script
+        made = {bucket["Name"] for bucket in client(s3_server).list_buckets()["Buckets"]}
+        assert made >= {"assay-artifacts", "assay-snapshots"}
+
+
+def test_tasks_reach_the_store_that_snapshots_are_kept_in() -> None:
+    worker, job = SERVICES["airflow-worker"], SERVICES["s3-bucket"]
+    assert "objects" in worker["networks"]
+    assert worker["environment"]["AWS_ENDPOINT_URL"] == job["environment"]["MLFLOW_S3_ENDPOINT_URL"]
+    assert worker["environment"]["ASSAY_SNAPSHOTS"] == job["environment"]["ASSAY_SNAPSHOTS"]
+    assert "AWS_SECRET_ACCESS_KEY" not in SERVICES["gateway"]["environment"]
 
 
 def test_one_database_for_each_and_each_is_made() -> None:

@@ -153,8 +153,7 @@ def register(
 
 
 def keep_until(began: str, days: int | None) -> str | None:
-    """The last day on which rows that were read at a time may be kept; None without a limit."""
-    """The last day of so many from a time on; None without a limit.
+    """The last day on which rows that were read at a time may be kept; None without a limit.
 
     Examples
     --------
