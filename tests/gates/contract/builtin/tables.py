@@ -1,11 +1,15 @@
 """Small tables, and what the built-in checks say of them."""
 
+import json
+from dataclasses import asdict
 from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from assay.core import Check
+from assay.core.canonical import canonical_json
 from assay.gates.contract.builtin import Roles, Split, judge, measure
 from assay.policy.builtin import BuiltIn
 
@@ -35,4 +39,6 @@ def checks(folder, table, policy, *, reference=None, roles=None, testing=None, *
     found = judge(evidence, policy)
     named = {(check.name, check.attribute): check for check in found}
     assert len(named) == len(found)
+    written_down = [canonical_json(asdict(check)) for check in found]
+    assert [canonical_json(asdict(Check.from_dict(json.loads(each)))) for each in written_down] == written_down
     return named

@@ -113,6 +113,17 @@ def test_a_change_that_chance_does_not_explain_counts_in_full_though_its_size_is
     assert "chance does not explain" in check.reason
 
 
+def test_what_the_model_is_not_shown_does_not_block(tmp_path):
+    then, now = table(1, order=np.arange(N)), table(2, order=np.arange(N) + N)
+    found = {}
+    for features in (["age", "kind"], ["age", "kind", "order"]):
+        roles = Roles(key="id", label="y", positive=1, time="at", features=features)
+        found[len(features)] = checks(tmp_path, now, only("shift"), reference=then, roles=roles)["shift", "order"]
+    assert {check.outcome for check in found.values()} == {Outcome.FAIL}
+    assert [check.severity for check in found.values()] == ["warning", "critical"]
+    assert "the model is not shown it" in found[2].reason
+
+
 def test_without_a_reference_there_is_no_check(tmp_path):
     assert checks(tmp_path, table(1), only("shift", "label_shift"), roles=ROLES) == {}
 

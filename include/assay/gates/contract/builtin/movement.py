@@ -29,6 +29,8 @@ class Movement:
     ----------
     column
         Its name.
+    used
+        Whether the model or its audit needs it.
     was, now
         Its types; `now` is None where it is gone.
     retyped
@@ -53,6 +55,7 @@ class Movement:
     column: str
     was: str
     now: str | None
+    used: bool = True
     retyped: bool = False
     before: tuple[int, ...] = ()
     after: tuple[int, ...] = ()
@@ -72,7 +75,11 @@ def movements(look: Look) -> tuple[Movement, ...] | None:
         return None
     then, now, roles = look.reference[1], look.facts, look.roles
     special = {roles.key, roles.time, roles.label, *roles.rekeyed}
-    return tuple(movement(name, then, now, compared=name not in special) for name in then.columns)
+    needed = {*look.features, *roles.features, *roles.sensitive, *special}
+    return tuple(
+        replace(movement(name, then, now, compared=name not in special), used=not roles.features or name in needed)
+        for name in then.columns
+    )
 
 
 def movement(name: str, then: Facts, now: Facts, *, compared: bool) -> Movement:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from assay.core import Check, Limit, Outcome, judge_interval
 from assay.gates import each_confidence
@@ -19,8 +20,9 @@ NAME = "pii"
 _CARD = "payment cards"
 _LEAST_CARD, _MOST_CARD = 10**12, 10**16
 """Numbers with as many digits as a card's; a longer one is no longer exact as a number."""
-_CHANCE = 0.5
-"""One of ten numbers has a right check digit by chance: below this share of those long enough, they are no cards."""
+_CHANCE, _LEAST, _SURE = 0.1, 0.5, 0.001
+"""One of ten numbers has a right check digit by chance: those long enough are cards where at least a half have, and
+chance as good as never gives so many."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +60,7 @@ def _counts(values: Values) -> tuple[Counter[str], int]:
     known = values.numbers[~np.isnan(values.numbers)]
     long = known[(known >= _LEAST_CARD) & (known < _MOST_CARD) & (known == np.floor(known))]
     cards = sum(is_card(str(int(number))) for number in long)
-    if cards > _CHANCE * len(long):
+    if cards > _LEAST * len(long) and special.bdtrc(cards - 1, len(long), _CHANCE) < _SURE:
         counts[_CARD] = cards
     return counts, len(known)
 

@@ -36,16 +36,22 @@ def judge(evidence: Sequence[Movement], policy: Shift, confidence: float) -> lis
     tested = [each for each in evidence if each.p_value is not None]
     corrected = holm([each.p_value or 0.0 for each in tested]) if tested else np.zeros(0)
     p_values = {each.column: float(p) for each, p in zip(tested, corrected, strict=True)}
-    judged = [_worst(list(_checks(each, policy, level, p_values.get(each.column)))) for each in evidence]
+    judged = [_one(each, list(_checks(each, policy, level, p_values.get(each.column)))) for each in evidence]
     judged.sort(key=lambda check: -_excess(check))
     return reported(judged)
 
 
-def _worst(checks: list[Check]) -> Check:
-    """One check for a column: the quantity that matters most, and what else is wrong in its reason."""
+def _one(found: Movement, checks: list[Check]) -> Check:
+    """One check for a column: the quantity that matters most, and what else is wrong in its reason.
+
+    Of a column that nobody needs it is a warning at most: a number of an order only ever grows.
+    """
     ranked = sorted(checks, key=lambda check: (counts_in_full(check), check.outcome.rank, _excess(check)), reverse=True)
     others = [check.reason for check in ranked[1:] if check.outcome is not Outcome.PASS]
-    return replace(ranked[0], reason="; ".join([ranked[0].reason, *others]))
+    check = replace(ranked[0], reason="; ".join([ranked[0].reason, *others]))
+    if found.used or not counts_in_full(check):
+        return check
+    return replace(check, severity="warning", reason=f"{check.reason}. It does not block: the model is not shown it")
 
 
 def _excess(check: Check) -> float:
@@ -102,7 +108,7 @@ def _moved(made: Check, found: Movement, policy: Shift, p_value: float) -> Check
     assert made.confidence is not None
     before, after = pooled(found.before, found.after)
     low, high = psi_interval(before, after, made.confidence)
-    chance = (len(before) - 1) * (1 / before.sum() + 1 / after.sum())
+    chance = float((len(before) - 1) * (1 / before.sum() + 1 / after.sum()))
     estimate = min(max(psi(before, after) - chance, low), high)
     told = ", ".join(filter(None, [found.most, f"two-sample test p = {p_value:.2g}"]))
     what = (f"its values are spread otherwise than in the reference ({told}, corrected for the number of columns): "
