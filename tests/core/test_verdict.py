@@ -110,20 +110,36 @@ def test_worst_first_and_long_reasons_wrapped():
     checks = [
         Check(name="good", outcome=Outcome.PASS, reason="fine", estimate=0.5, interval=(0.4, 0.6), confidence=0.9,
               limit=Limit(min=0.1, max=0.9), support=12345),
-        Check(name="doubt", outcome=Outcome.INCONCLUSIVE, reason="too few rows " * 6, attribute="sex*race"),
+        Check(name="doubt", outcome=Outcome.INCONCLUSIVE, reason="only ten rows " * 6, attribute="sex*race"),
         Check(name="hint", outcome=Outcome.FAIL, reason="first\nsecond", severity="warning"),
     ]  # fmt: skip
     verdict = bind("g", Judgement(outcome=Outcome.INCONCLUSIVE, checks=checks), SUBJECT, Stopwatch())
-    assert verdict_text(replace(verdict, seconds=1.5), width=110) == (
+    assert verdict_text(replace(verdict, seconds=1.5), width=116) == (
         "g gate: INCONCLUSIVE (attempt 1, 1.5 s)\n"
         "outcome         check           estimate [low, high]  limit           n       reason\n"
-        "INCONCLUSIVE    doubt sex*race  -                     -               -       too few rows too few rows too\n"
-        "                                                                              few rows too few rows too few\n"
-        "                                                                              rows too few rows\n"
+        "INCONCLUSIVE    doubt sex*race  -                     -               -       "
+        "only ten rows only ten rows only ten\n"
+        f"{'':78}rows only ten rows only ten rows only\n"
+        f"{'':78}ten rows\n"
         "FAIL (warning)  hint            -                     -               -       first second\n"
         "PASS            good            0.5 [0.4, 0.6]        <= 0.9, >= 0.1  12,345  fine\n"
         "Intervals of one gate hold together with 90 % confidence."
     )
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_names_that_leave_no_room_for_reasons_stand_above_them(width):
+    checks = [
+        Check(name="expect_column_values_to_be_in_set", attribute="a_column_of_a_very_long_name" * 5, estimate=0.5,
+              limit=Limit(max=0.0), support=12345, outcome=Outcome.FAIL, reason="rows that are named " * 9),
+        Check(name="expect_column_to_exist", attribute="b", outcome=Outcome.PASS, support=7, reason="as expected"),
+    ]  # fmt: skip
+    verdict = bind("g", Judgement(outcome=Outcome.FAIL, checks=checks), SUBJECT, Stopwatch())
+    lines = verdict_text(verdict, width=width).splitlines()
+    assert max(map(len, lines)) <= min(width, 120)
+    assert lines[1].startswith("FAIL  expect_column_values_to_be_in_set")
+    assert "      0.5, limit <= 0, n 12,345" in lines
+    assert lines[-2:] == ["PASS  expect_column_to_exist b", "      n 7: as expected"]
 
 
 def test_what_an_attempt_spent_of_the_budget_stands_in_the_verdict_and_its_text():

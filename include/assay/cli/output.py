@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -12,6 +13,7 @@ from assay.core import Outcome, Problem, UnavailableError, UserError, Verdict, r
 from assay.core.text import verdict_text
 
 STANDARD_OUTPUT = "-"
+_NARROWEST = 60
 _COLOURS = {Outcome.PASS: "green", Outcome.INCONCLUSIVE: "yellow", Outcome.ERROR: "magenta", Outcome.FAIL: "red"}
 
 
@@ -97,8 +99,10 @@ def write_file(path: Path, content: bytes) -> None:
 
 def _show(verdict: Verdict, *, to_error: bool) -> None:
     stream = sys.stderr if to_error else sys.stdout
-    text = verdict_text(verdict)
-    if stream.isatty():
+    if not stream.isatty():
+        text = verdict_text(verdict)
+    else:
+        text = verdict_text(verdict, width=max(_NARROWEST, shutil.get_terminal_size().columns))
         for outcome, colour in _COLOURS.items():
             text = re.sub(rf"^{outcome}\b|(?<=gate: ){outcome}\b", typer.style(outcome, fg=colour), text, flags=re.M)
     typer.echo(text, err=to_error)

@@ -1,19 +1,24 @@
 """Text: a verdict for a log or a terminal, and whether what a person wrote says anything."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from assay.core.judge import describe_estimate
 from assay.core.limit import Limit
+from assay.core.outcome import Outcome
 from assay.core.verdict import Check, Verdict, worst_first
 
 _HEADER = ("outcome", "check", "estimate [low, high]", "limit", "n", "reason")
 _GAP = "  "
+_UNDER = "      "
 _NARROWEST = 30
+_WIDEST = 120
 
 
 def verdict_text(verdict: Verdict, *, width: int = 140) -> str:
-    """Lay a verdict out as a table, its worst checks first, reasons wrapped into `width` columns.
+    """Lay a verdict out as a table, its worst checks first, in `width` columns.
+
+    Where its cells leave no room for the reasons, each check stands by itself, its numbers and reason under its name.
 
     Examples
     --------
@@ -22,7 +27,7 @@ def verdict_text(verdict: Verdict, *, width: int = 140) -> str:
     ...     interval=(0.88, 0.92), confidence=0.95, limit=Limit(min=0.8), support=500)
     >>> print(verdict_text(Verdict(gate="performance", outcome=Outcome.PASS, attempt=1, model=None,
     ...     policy_sha256=None, snapshot=None, code_version="c", started_at="t", seconds=0.5,
-    ...     previous=None, checks=[check]), width=80))
+    ...     previous=None, checks=[check]), width=90))
     performance gate: PASS (attempt 1, 0.5 s)
     outcome  check  estimate [low, high]  limit   n    reason
     PASS     auc    0.9 [0.88, 0.92]      >= 0.8  500  lies within
@@ -90,6 +95,8 @@ def _limit(limit: Limit | None) -> str:
 def _table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
     *columns, _ = [max(map(len, column)) for column in zip(*rows, strict=True)]
     indent = sum(columns) + len(_GAP) * len(columns)
+    if width - indent < max(_NARROWEST, width // 3):
+        return [line for row in rows[1:] for line in _stacked(row, max(_NARROWEST, min(width, _WIDEST)))]
     lines = []
     for *cells, reason in rows:
         left = _GAP.join(cell.ljust(size) for cell, size in zip(cells, columns, strict=True))
@@ -97,3 +104,13 @@ def _table(rows: Sequence[Sequence[str]], width: int) -> list[str]:
         lines.append((left + _GAP + first).rstrip())
         lines += [" " * indent + other for other in others]
     return lines
+
+
+def _stacked(row: Sequence[str], width: int) -> Iterator[str]:
+    """A check under its name, where there is no room beside it."""
+    outcome, name, estimate, limit, support, reason = row
+    told = [estimate, f"limit {limit}", f"n {support}"]
+    numbers = ", ".join(each for each in told if each.rpartition(" ")[2] != "-")
+    under = [numbers, reason] if not outcome.startswith(Outcome.PASS) else [": ".join(filter(None, [numbers, reason]))]
+    for text, indent in ((f"{outcome}{_GAP}{name}", ""), *((each, _UNDER) for each in under)):
+        yield from textwrap.wrap(text, width, initial_indent=indent, subsequent_indent=_UNDER, break_on_hyphens=False)
