@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from datetime import date, timedelta
+from pathlib import Path
 from unittest import mock
 
 import pyarrow as pa
@@ -21,6 +22,12 @@ from assay.data.expiry import delete_rows, overdue
 root, today = sys.argv[1], date.fromisoformat(sys.argv[2])
 for due in overdue(root, "m", today):
     delete_rows(due, by="night", today=today)
+"""
+TAKE = """
+import sys
+from pathlib import Path
+from tests.data.expiring import take
+take(Path(sys.argv[1]))
 """
 FIRST = date(2026, 3, 1)
 
@@ -49,13 +56,28 @@ def delete(folder, today, by="ann"):
 
 
 def parquet(folder):
-    return sorted(path.name for path in (folder / "root").rglob("*.parquet"))
+    return sorted(path.name for path in (folder / "root").rglob("m-*.parquet"))
+
+
+def staged(folder):
+    """What a killed process has left of rows on their way."""
+    return list((folder / "root").rglob(".staging-*"))
 
 
 def killed_deleting(folder, today, point):
     """Its exit code."""
+    return _killed(point, DELETE, folder / "root", today)
+
+
+def killed_taking(folder, point):
+    """The same of the taking of `rows()`."""
+    return _killed(point, TAKE, folder)
+
+
+def _killed(point, program, *arguments):
     done = subprocess.run(
-        [sys.executable, "-c", DELETE, str(folder / "root"), today.isoformat()],
+        [sys.executable, "-c", program, *map(str, arguments)],
+        cwd=Path(__file__).parents[2],
         env={**os.environ, "ASSAY_FAULT_POINT": point},
     )
     return done.returncode

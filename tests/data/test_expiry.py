@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 import pytest
 from deltalake import DeltaTable
-from tests.data.expiring import after, delete, killed_deleting, parquet, rows, take
+from tests.data.expiring import after, delete, killed_deleting, killed_taking, parquet, rows, staged, take
 
 from assay.core import UnavailableError, UserError, sha256_bytes
 from assay.data import expiry, snapshots, staging
@@ -184,11 +184,19 @@ def test_a_file_that_two_snapshots_name_stays_with_the_one_that_is_kept(tmp_path
     assert verify_snapshot(open_snapshot(root=root(tmp_path), model="m", snapshot_id=kept.id)) == []
 
 
-def test_what_a_killed_taking_has_left_of_rows_goes_too(tmp_path):
-    take(tmp_path)
-    left = tmp_path / "root/m/.staging-1"
-    left.mkdir()
-    (left / "part-00000.parquet").write_bytes(b"rows")
-    delete(tmp_path, OVER)
-    assert not left.exists()
-    assert parquet(tmp_path) == []
+@pytest.mark.parametrize("deleted_before", [False, True])
+@pytest.mark.parametrize("point", ["snapshot.staged", "snapshot.moved", "snapshot.committed"])
+def test_what_a_killed_taking_has_left_of_rows_goes_too_and_may_be_taken_again(tmp_path, point, deleted_before):
+    other = take(tmp_path, rows(shift=1), keep_days=90)
+    if deleted_before:
+        take(tmp_path)
+        delete(tmp_path, OVER)
+    assert killed_taking(tmp_path, point) == -signal.SIGKILL
+    assert (len(expiry.strays(root(tmp_path), "m")), len(staged(tmp_path))) == (point != "snapshot.staged", 1)
+    swept = expiry.sweep(root(tmp_path), "m")
+    assert len(swept) == (point != "snapshot.staged")
+    assert (expiry.strays(root(tmp_path), "m"), staged(tmp_path), len(parquet(tmp_path))) == ([], [], 1)
+    again = take(tmp_path, on=after(20))
+    for each in (again, other):
+        assert verify_snapshot(open_snapshot(root=root(tmp_path), model="m", snapshot_id=each.id)) == []
+    assert (len(parquet(tmp_path)), expiry.sweep(root(tmp_path), "m")) == (2, [])

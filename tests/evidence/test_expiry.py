@@ -94,7 +94,7 @@ def test_a_run_at_work_is_left_in_peace_and_one_that_ended_keeps_nothing(run):
     assert told(run) == []
     with pytest.raises(EvidenceError, match=r"its rows were deleted on .* as data\.keep_days asked"):
         replay(archive(run.settings), model_of(run), 1)
-    assert expire(run) == expiry.Expired(deleted=(), kept=())
+    assert expire(run) == expiry.Expired(deleted=(), kept=(), strays=())
 
 
 def test_what_the_champion_was_made_from_goes_only_when_that_is_asked_for(run):

@@ -41,7 +41,7 @@ def expire(
     the champion or the canary was made from goes with --also-serving: from then on nothing tells how far new data
     have moved from it, and the contract gate's verdicts say so.
 
-    Interrupted, it is ended by running it again. Run it every night:
+    Files that a killed taking has left go too. Interrupted, it is ended by running it again. Run it every night:
     15 2 * * *  assay snapshot expire --yes
 
     Exit codes: 0; 1 when rows stay although their time is over; 2 for a model without snapshots; 4 when a store
@@ -70,11 +70,17 @@ def _planned(plan: "Plan", today: date, *, also_serving: bool) -> dict[str, Any]
         "delete": [each.to_dict(today) for each in plan.due if not each.kept(also_serving=also_serving)],
         "keep": _kept([each for each in plan.due if each.kept(also_serving=also_serving)], today),
         "end": [_told(each.tombstone) for each in plan.begun],
+        "strays": list(plan.strays),
     }
 
 
 def _done(done: "Expired", today: date) -> dict[str, Any]:
-    return {"dry_run": False, "deleted": [_told(each) for each in done.deleted], "keep": _kept(done.kept, today)}
+    return {
+        "dry_run": False,
+        "deleted": [_told(each) for each in done.deleted],
+        "keep": _kept(done.kept, today),
+        "strays": list(done.strays),
+    }
 
 
 def _kept(due: "list[Due] | tuple[Due, ...]", today: date) -> list[dict[str, Any]]:
@@ -92,10 +98,12 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
         yield f"would end    {each['snapshot']}: its deletion of {each['at'][:10]} was interrupted"
     for each in told["delete" if dry else "deleted"]:
         yield f"{'would delete' if dry else 'deleted     '} {_about(each)}"
+    for each in told["strays"]:
+        yield f"{'would delete' if dry else 'deleted     '} {each}: left by a taking that was killed"
     for each in told["keep"]:
         yield f"{'would keep  ' if dry else 'KEPT        '} {_about(each)}"
         yield from (f"             {reason}" for reason in each["needed_by"])
-    if not any(told.get(name) for name in ("end", "delete", "deleted", "keep")):
+    if not any(told.get(name) for name in ("end", "delete", "deleted", "keep", "strays")):
         yield "nothing is due"
     elif dry:
         yield "Nothing was deleted; --yes does it."

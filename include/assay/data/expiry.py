@@ -18,6 +18,7 @@ from assay.data.quarantine import FOLDER, quarantine_of, quarantined
 from assay.data.snapshots import Snapshot, find_snapshot, list_snapshots
 from assay.data.staging import staging
 from assay.data.store import Store, store_of
+from assay.data.table import TABLE
 from assay.data.tombstones import Tombstone
 
 
@@ -78,6 +79,39 @@ def deletions(root: str, model: str) -> list[Deletion]:
     """Every deletion of a model's rows that there ever was."""
     stores = (store_of(root, model), quarantine_of(root, model))
     return [Deletion(store=store, tombstone=each) for store in stores for each in tombstones.every(store)]
+
+
+def strays(root: str, model: str) -> list[tuple[Store, str]]:
+    """Files with rows that no snapshot names: a taking was killed before it was one, and not done again.
+
+    None are looked for in a store that other machines write to: there a taking may be under way.
+    """
+    found = []
+    for store in (store_of(root, model), quarantine_of(root, model)):
+        kept = [each for each in list_snapshots(store.root, store.model) if each.tombstone is None]
+        known = {str(file["path"]) for each in kept for file in each.manifest["files"]}
+        known |= {path for each in tombstones.every(store) for path in each.files}
+        names = [] if store.shared else store.names(TABLE)
+        paths = (f"{TABLE}/{name}" for name in names if name.endswith(".parquet"))
+        found += [(store, path) for path in paths if path not in known]
+    return found
+
+
+def sweep(root: str, model: str) -> list[str]:
+    """Delete `strays`, and what killed takings have left elsewhere; which those were, as people are told of them.
+
+    Who takes the same rows again finds them gone and writes them anew.
+
+    Raises
+    ------
+    UnavailableError
+        When a disk or a store fails.
+    """
+    with staging(store_of(root, model)):  # nobody takes rows meanwhile
+        found = strays(root, model)
+        for store, path in found:
+            store.remove(path)
+    return [store.place(path) for store, path in found]
 
 
 def delete_rows(snapshot: Snapshot, *, by: str, today: date) -> Deletion | None:

@@ -73,18 +73,22 @@ class Plan:
         Rows whose time is over: of each model those of snapshots first, the longest overdue first.
     begun
         Deletions that were interrupted: files are left, or a dossier does not record it.
+    strays
+        Files of takings that were killed before they were a snapshot: no date says how long they may be kept.
     """
 
     due: tuple[Due, ...]
     begun: tuple["Deletion", ...]
+    strays: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Expired:
-    """What was deleted, and what stays because something needs it."""
+    """What was deleted, of snapshots and of takings that were killed; and what stays because something needs it."""
 
     deleted: tuple["Tombstone", ...]
     kept: tuple[Due, ...]
+    strays: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +137,9 @@ def plan(settings: Settings, model: str | None = None, *, today: date) -> Plan:
     """
     found = [_plan(settings, name, today)[0] for name in _models(settings.snapshots, model)]
     return Plan(
-        due=tuple(each for one in found for each in one.due), begun=tuple(each for one in found for each in one.begun)
+        due=tuple(each for one in found for each in one.due),
+        begun=tuple(each for one in found for each in one.begun),
+        strays=tuple(each for one in found for each in one.strays),
     )
 
 
@@ -156,10 +162,11 @@ def expire(
     UserError, EvidenceError, UnavailableError
         As `plan`; what was begun by then is ended by doing it again.
     """
-    from assay.data.expiry import delete_rows, overdue
+    from assay.data.expiry import delete_rows, overdue, sweep
 
     deleted: list[Tombstone] = []
     kept: list[Due] = []
+    swept: list[str] = []
     for name in _models(settings.snapshots, model):
         with snapshots_lock(settings, name):  # from the question who needs the rows until they are gone
             found, uses = _plan(settings, name, today)
@@ -171,11 +178,12 @@ def expire(
                 made = delete_rows(due[0], by=by, today=today)  # then what was set aside from it is due, too
                 deleted += [] if made is None else [_recorded(uses, made)]
             kept += stay
-    return Expired(deleted=tuple(deleted), kept=tuple(kept))
+            swept += sweep(settings.snapshots, name)
+    return Expired(deleted=tuple(deleted), kept=tuple(kept), strays=tuple(swept))
 
 
 def _plan(settings: Settings, model: str, today: date) -> "tuple[Plan, list[_Use]]":
-    from assay.data.expiry import deletions, overdue, parent_of
+    from assay.data.expiry import deletions, overdue, parent_of, strays
 
     due, begun = overdue(settings.snapshots, model, today), deletions(settings.snapshots, model)
     uses = list(_uses(settings, model)) if due or begun else []
@@ -183,6 +191,7 @@ def _plan(settings: Settings, model: str, today: date) -> "tuple[Plan, list[_Use
     return Plan(
         due=tuple(Due(model=model, snapshot=each, needs=needs[each.id]) for each in due),
         begun=tuple(each for each in begun if each.left() or _unrecorded(uses, each)),
+        strays=tuple(store.place(path) for store, path in strays(settings.snapshots, model)),
     ), uses
 
 

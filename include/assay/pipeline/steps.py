@@ -154,11 +154,9 @@ def _take_snapshot(run: Run) -> "Snapshot":
 
 def _require_rows(taken: "Snapshot") -> None:
     """See that nobody has deleted the rows since they were taken or opened."""
-    from assay.data.snapshots import find_snapshot
+    from assay.data.tombstones import find
 
-    store = taken.folder
-    tombstone = find_snapshot(root=store.root, model=store.model, snapshot_id=taken.id).tombstone
-    if tombstone is not None:
+    if (tombstone := find(taken.folder, taken.id, taken.manifest_sha256)) is not None:
         raise UserError(taken.id, [tombstone.problem])
 
 
