@@ -24,11 +24,12 @@ def audit(
     reason: Annotated[str | None, typer.Option(help="Why it is closed.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON to standard output instead of text.")] = False,
 ) -> None:
-    """Compare aliases, versions, tags and files in MLflow with the dossiers and the rollouts.
+    """Compare aliases, versions, tags and files in MLflow with the dossiers and the rollouts, and look at snapshots.
 
     Every out-of-band change is told with when it was first seen and which way to mend it, kept as an
     incident, and marked on the version. An incident whose cause is gone is closed. The DAG `audit_registry`
-    does the same every 15 minutes. Where ASSAY_ANCHORS_FILE names a file, the anchors are shipped to it.
+    does the same every 15 minutes. Of snapshots it tells which lost their files, and whose time is over;
+    `assay snapshot expire` deletes their rows. Where ASSAY_ANCHORS_FILE names a file, the anchors are shipped to it.
 
     Exit codes: 0 when nothing is out of order, or all was set back; 1 when something is; 2 for a model that
     there is not; 4 when a server is down.

@@ -15,6 +15,7 @@ _DOC = """\
 ### Compare MLflow with the dossiers
 
 Every 15 minutes aliases, versions, tags and the files of what serves are compared with the dossiers and the rollouts.
+Snapshots whose files vanished, or are there although their time is over, are named; `assay snapshot expire` deletes.
 
 * **A red task** means that something was changed by other hands. Its log says what, when it was first seen and which
   way to mend it; each is an incident, and the version is marked in MLflow with the tag `assay.incident`.
