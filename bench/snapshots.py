@@ -3,7 +3,9 @@
 A generated Parquet file of 16 columns. Each side runs in a process of its own, which also tells its peak
 memory: ours with everything that a snapshot is (terms, checks of key and label, digests of rows and files,
 read back and compared), and delta-rs writing the same rows, once streamed and once from a table in memory.
-Then our diff of two snapshots. Run: python bench/snapshots.py [MILLIONS]
+Then our diff of two snapshots. With a third word, the URL of a root in an object store: creating and opening there,
+by a machine that has no copy and by one that has, beside the same in a folder.
+Run: python bench/snapshots.py [MILLIONS [URL]]
 """
 
 import os
@@ -43,6 +45,11 @@ from assay.data.diff import diff
 from assay.data.snapshots import list_snapshots
 diff(*list_snapshots(folder, "bench"))
 """
+OPEN = """
+from assay.data.snapshots import list_snapshots, open_snapshot
+(found,) = list_snapshots(folder, "bench")
+open_snapshot(root=folder, model="bench", snapshot_id=found.id)
+"""
 MEASURE = """
 import os, resource, sys, time
 file, folder = sys.argv[1:]
@@ -53,7 +60,7 @@ print(time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_m
 """
 
 
-def told(name: str, rows: int, code: str, file: Path, folder: Path, **environment: str) -> None:
+def told(name: str, rows: int, code: str, file: Path, folder: Path | str, **environment: str) -> None:
     """Run one side in a process of its own, and say what it took."""
     command = [sys.executable, "-c", MEASURE % code, str(file), str(folder)]
     run = subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **environment})
@@ -61,11 +68,25 @@ def told(name: str, rows: int, code: str, file: Path, folder: Path, **environmen
     print(f"{name:40} {rows / 1e6:5g} M rows  {seconds:6.1f} s  peak {megabytes:6.0f} MB", flush=True)
 
 
+def stores(rows: int, home: Path, url: str) -> None:
+    """Measure a root in a folder and one in an object store."""
+    file = home / f"{rows}.parquet"
+    duckdb.execute(FILE.format(start=0, stop=rows, file=file))
+    here, elsewhere = str(home / "here"), str(home / "elsewhere")
+    for kind, root in (("folder", home / "kept"), ("object store", f"{url.rstrip('/')}/{home.name}")):
+        told(f"create, {kind}", rows, OURS, file, root, ASSAY_HOME=here)
+        told(f"open, {kind}", rows, OPEN, file, root, ASSAY_HOME=here)
+    told("open, object store, no copies here", rows, OPEN, file, root, ASSAY_HOME=elsewhere)
+
+
 def main() -> None:
     """Measure at a fifth of the rows and at all of them."""
     millions = float(sys.argv[1]) if len(sys.argv) > 1 else 5
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
+        if len(sys.argv) > 2:
+            stores(int(millions * 1e6), home, sys.argv[2])
+            return
         for rows in (int(millions * 1e6 / 5), int(millions * 1e6)):
             file, shifted, kept = (home / f"{rows}{kind}" for kind in (".parquet", "-later.parquet", "-kept"))
             duckdb.execute(FILE.format(start=0, stop=rows, file=file))
