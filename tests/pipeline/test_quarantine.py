@@ -2,20 +2,25 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from tests.evidence.whole import changed, missing
 from tests.pipeline.support import CHAIN, POLICY, SUITE, data, make_folder, make_run, walk
 
 from assay.core import Outcome, UserError
-from assay.data.quarantine import quarantined
+from assay.data.quarantine import quarantine_of, quarantined
 from assay.data.snapshots import create_snapshot, open_snapshot
 from assay.evidence.backtest import backtest
 from assay.evidence.opening import archive
 from assay.evidence.replay import replay
+from assay.evidence.stored import Stored
+from assay.evidence.verify import verify
+from assay.governance.render import verdict_file
 from assay.pipeline.run import GateFailed
 from assay.registry.dossier import EvidenceError
 
@@ -84,6 +89,29 @@ def test_it_trains_on_the_rest_and_both_counts_are_recorded(trained):
 def test_a_replay_judges_the_same(trained):
     found = replay(archive(trained.settings), trained.folder.policy.model, 1)
     assert found.agrees, found.to_dict()
+
+
+def test_the_page_of_the_verdict_tells_both_counts(trained):
+    page = verdict_file(contract_of(trained)).decode()
+    assert f"3 of 1,500 rows (0.002 of all) set aside, 1,497 clean: 3 for {REASON}" in page
+
+
+def test_a_verification_notices_what_was_done_to_rows_set_aside(trained):
+    def found():
+        said = verify(archive(trained.settings), trained.folder.policy.model, 1, patience=0).findings
+        return [str(each) for each in said if "quarantine" in str(each)]
+
+    assert found() == []
+    store = Path(quarantine_of(trained.settings.snapshots, trained.folder.policy.model).place())
+    (file,), (manifest,) = (store / "table").glob("*.parquet"), (store / "manifests").glob("*.json")
+    with changed(file, lambda whole: whole[:-1] + b"x"):
+        assert [each.partition(": ")[2] for each in found()] == ["was changed since the snapshot was made"]
+    with changed(manifest, lambda whole: whole.replace(b'"rows_read": 1500', b'"rows_read": 1501')):
+        assert [each.partition(": ")[2] for each in found()] == ["its manifest is not the one that was recorded"]
+    for each in (file, manifest):
+        with missing(each):
+            assert len(found()) == 1
+    assert found() == []
 
 
 @pytest.mark.parametrize(
@@ -167,8 +195,6 @@ def test_rows_set_aside_that_were_changed_stop_the_gate_and_a_replay(settings, t
     with pytest.raises(UserError, match="was changed"):
         walk(run, "data_validation")
     assert contract_of(run).outcome is Outcome.ERROR
-    from assay.evidence.stored import Stored
-
     with pytest.raises(EvidenceError, match=r"quarantine.*was changed"):
         Stored.of(archive(settings), replace(run).dossier).sifted()
     open_snapshot(root=settings.snapshots, model=run.folder.policy.model, snapshot_id=replace(run).snapshot_id)

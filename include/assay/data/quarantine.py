@@ -14,6 +14,7 @@ from assay.core import Problem, UserError, fault_point, utc_now
 from assay.data.content import files_digest, schema_of
 from assay.data.sieve import Sieve
 from assay.data.sifting import addressed, part
+from assay.data.snapshot import manifest_path
 from assay.data.snapshots import Snapshot, find_snapshot, keep_until, list_snapshots, open_snapshot, register
 from assay.data.store import Store, store_of
 from assay.data.tombstones import find as find_tombstone
@@ -184,7 +185,7 @@ class QuarantineSieve(Sieve):
 
 def quarantine_of(root: str, model: str) -> Store:
     """The folder of a model's quarantine."""
-    return store_of(f"{root.rstrip('/')}/{model}", FOLDER)
+    return store_of(_root(root, model), FOLDER)
 
 
 def quarantined(root: str, model: str, snapshot_id: str | None = None) -> list[Snapshot]:
@@ -192,7 +193,7 @@ def quarantined(root: str, model: str, snapshot_id: str | None = None) -> list[S
 
     A snapshot has several entries when the same clean rows were taken out of different ones.
     """
-    found = list_snapshots(f"{root.rstrip('/')}/{model}", FOLDER)
+    found = list_snapshots(_root(root, model), FOLDER)
     return [each for each in found if snapshot_id in (None, each.manifest["snapshot"])]
 
 
@@ -227,7 +228,8 @@ def find_entry(*, root: str, model: str, entry_id: str) -> Snapshot:
     UserError
         When there are none of that name.
     """
-    return find_snapshot(root=f"{root.rstrip('/')}/{model}", model=FOLDER, snapshot_id=entry_id)
+    _require(root, model, entry_id)
+    return find_snapshot(root=_root(root, model), model=FOLDER, snapshot_id=entry_id)
 
 
 def open_entry(*, root: str, model: str, entry_id: str) -> Snapshot:
@@ -238,4 +240,15 @@ def open_entry(*, root: str, model: str, entry_id: str) -> Snapshot:
     UserError
         As `find_entry`, and listing every file that is missing or was changed.
     """
-    return open_snapshot(root=f"{root.rstrip('/')}/{model}", model=FOLDER, snapshot_id=entry_id)
+    _require(root, model, entry_id)
+    return open_snapshot(root=_root(root, model), model=FOLDER, snapshot_id=entry_id)
+
+
+def _root(root: str, model: str) -> str:
+    return f"{root.rstrip('/')}/{model}"
+
+
+def _require(root: str, model: str, entry_id: str) -> None:
+    if quarantine_of(root, model).read(manifest_path(entry_id)) is None:
+        place = f"{_root(root, model)}/{FOLDER}/{manifest_path(entry_id)}"
+        raise UserError(entry_id, [Problem(path=place, message="is missing, the manifest of rows that were set aside")])
