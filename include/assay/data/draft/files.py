@@ -35,7 +35,7 @@ data:
   features:
 {features}
   sensitive: [{sensitive}]
-  holdout: 0.3                   # or split: {{validation: 0.15, test: 0.3}} to stop training early, see docs/training.md
+  holdout: 0.3                   # or split: {{validation: 0.15, test: 0.3}} to stop training early: docs/training.md
 
 training:
   seed: 0
