@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from tests.pipeline.moving import book, later, to_the_last_stage
-from tests.pipeline.support import CHAIN, POLICY, approve, data, gateway, make_folder, make_run, walk
+from tests.pipeline.support import CHAIN, approve, data, gateway, make_folder, make_run, walk
 
 from assay.evidence.opening import archive
 from assay.evidence.replay import replay
@@ -21,8 +21,7 @@ COMPARED = {"shift", "label_shift", "volume"}
 @pytest.fixture
 def second(settings, tmp_path):
     """A run of a model whose first version serves; its source is yet to be written."""
-    small = {"on_inconclusive": "review"}  # 1,500 rows cannot tell a shift within the limits from none
-    folder = make_folder(tmp_path, gates={**POLICY["gates"], "contract": small})
+    folder = make_folder(tmp_path)
     first = make_run(settings, folder)
     walk(first)
     approve(replace(first, pinned=False))
