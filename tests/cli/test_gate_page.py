@@ -120,3 +120,24 @@ def test_a_page_that_cannot_be_written_leaves_what_was_there(monkeypatch):
     assert isinstance(result.exception, UnavailableError | SystemExit)
     assert result.exit_code not in (0, 1, 3)
     assert (Path("page.html").read_text(), Path("out.json").read_text()) == ("before", "{}")
+
+
+def test_a_contracts_page_shows_the_offending_columns_beside_the_reference():
+    frame = pd.read_csv("rows.csv")
+    frame.to_csv("reference.csv", index=False)
+    frame.assign(sex=["F", "X"] * 400, mail=[f"p{n}@example.org" for n in range(800)]).to_csv("rows.csv", index=False)
+    expected = {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "sex", "value_set": ["F", "M"]}}
+    Path("suite.json").write_text(json.dumps({"name": "s", "expectations": [expected]}))
+    result = run("contract", reference="reference.csv", html="page.html")
+    assert result.exit_code == 1, result.output
+    told = {each["column"]: each for each in json.loads(Path("out.json").read_text())["distributions"]}
+    assert [(cell["name"], cell["data"], cell["reference"], cell["outside"]) for cell in told["sex"]["cells"]] == [
+        ("F", 400, 400, False),
+        ("M", 0, 400, False),
+        ("X", 400, 0, True),
+    ]
+    assert told["mail"]["kind"] == "withheld"
+    said = Page(Path("page.html").read_text()).said
+    assert "The columns that did not pass" in said
+    assert "not allowed: 50 %, reference 0 %" in said
+    assert "@example.org" not in Path("page.html").read_text()

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.core import TIMED, Check, GroupMetrics, Limit, Measured, Outcome, Verdict
+from assay.core import TIMED, Check, Distribution, GroupMetrics, Limit, Measured, Outcome, Verdict
+from assay.core.distribution import Cell, Rows
 from assay.evidence.compare import differences
 
 CHECK = Check(
@@ -105,3 +106,16 @@ def test_what_was_written_and_read_back_agrees_with_what_was_measured():
 def test_numbers_agree_to_the_ninth_digit_and_no_further(one, other):
     agree = not differences(with_check(estimate=one), with_check(estimate=other))
     assert agree == (abs(one - other) <= max(1e-9, 1e-9 * max(abs(one), abs(other))))
+
+
+def test_how_columns_are_spread_is_compared():
+    cells = (Cell(name="a", data=40), Cell(name="b", data=None))
+    spread = Distribution(column="job", kind="category", data=Rows(rows=45, missing=0), cells=cells)
+    recorded = replace(VERDICT, distributions=(spread,))
+    assert differences(recorded, replace(recorded, seconds=7.0)) == []
+    other = replace(spread, data=Rows(rows=46, missing=0))
+    assert differences(recorded, replace(VERDICT, distributions=(other,))) == [
+        "fairness/distribution of job: data recorded rows 45, missing 0, replayed rows 46, missing 0"
+    ]
+    gone = ["fairness/distribution of job: recorded, but not replayed"]
+    assert differences(recorded, VERDICT) == gone

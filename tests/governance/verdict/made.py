@@ -5,8 +5,10 @@ from assay.core import Check, GroupMetrics, Judgement, Limit, Measured, Outcome,
 ABOUT = Subject(model="c" * 64, policy_sha256="a" * 64, snapshot="toy-0123456789abcdef", code_version="d" * 64)
 
 
-def verdict(gate, checks, groups=(), budget=None):
-    judgement = Judgement(outcome=decide(checks), checks=checks, groups=groups, budget=budget)
+def verdict(gate, checks, groups=(), budget=None, distributions=()):
+    judgement = Judgement(
+        outcome=decide(checks), checks=checks, groups=groups, budget=budget, distributions=distributions
+    )
     return bind(gate, judgement, ABOUT, Stopwatch())
 
 

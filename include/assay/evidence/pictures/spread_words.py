@@ -26,11 +26,14 @@ def cell_name(spread: Distribution, cell: Cell, *, short: bool = False) -> str:
     less = 1.0 if spread.kind == "whole" else 0.0
     low = "" if cell.low is None else _shown(spread, cell.low)
     high = "" if cell.high is None else _shown(spread, cell.high - less)
-    if not low:
-        return f"{'≤' if less else '<'} {high}" if short else f"{'up to' if less else 'below'} {high}"
-    if not high:
-        return f"≥ {low}" if short else f"{low} and above"
-    return low if low == high else f"{low} to {high}"
+    if low and high:
+        return low if low == high else f"{low} to {high}"
+    if short:
+        return f"≥ {low}" if low else f"{'≤' if less else '<'} {high}"
+    below, above = {"whole": ("up to {}", "{} and above"), "time": ("before {}", "from {} on")}.get(
+        spread.kind, ("below {}", "{} and above")
+    )
+    return above.format(low) if low else below.format(high)
 
 
 def limit_names(spread: Distribution) -> tuple[str, str]:
