@@ -30,7 +30,7 @@ from assay.policy import Fairness, FairnessCheck
     found = judge(measure(files=[file], roles=roles, reference=[Path({reference!r})], fairness=fairness,
                           split=Split(training=~testing, testing=testing)))
     names = {{check.name for check in found}}
-    assert len(names) == 12, names
+    assert len(names) == 13, names
 """,
 )
 

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from tests.gates.contract.builtin.tables import checks, only
@@ -33,10 +35,14 @@ def test_a_group_must_be_large_enough_for_the_limit(tmp_path, women, outcome):
     assert f"f has about {check.support:,} positive rows" in check.reason
 
 
-def test_as_many_rows_as_it_asks_for_are_enough(tmp_path):
-    found = support(tmp_path, table({"m": 40_000, "f": 1000}), TPR)["group_support", "sex"]
-    needed = int(1.1 * 1000 * found.estimate**2)
-    assert support(tmp_path, table({"m": 40_000, "f": needed}), TPR)["group_support", "sex"].outcome is Outcome.PASS
+@pytest.mark.parametrize(("men", "women"), [(4000, 1000), (200, 100), (2000, 300)])
+def test_as_many_rows_as_it_asks_for_are_enough(tmp_path, men, women):
+    found = support(tmp_path, table({"m": men, "f": women}), TPR)["group_support", "sex"]
+    needed = float(re.search(r"it takes about ([\d,]+)", found.reason)[1].replace(",", "")) / found.support
+    more, less = (support(tmp_path, table({"m": int(times * men), "f": int(times * women)}), TPR)
+                  for times in (1.1 * needed, 0.8 * needed))  # fmt: skip
+    assert more["group_support", "sex"].outcome is Outcome.PASS
+    assert less["group_support", "sex"].outcome is Outcome.FAIL
 
 
 def test_what_it_calls_enough_decides_as_often_as_the_power_says(tmp_path):

@@ -178,9 +178,8 @@ def _check(found: Bond, policy: AssociationShift, level: float) -> Check | None:
         return None
     ratio = found.after / found.before
     outcome, reason = judge_interval(estimate=ratio, interval=interval, limit=limit)
-    said = ("of what its values have to do with the others of their rows in the reference, the part that is left is "
-            f"{reason}")  # fmt: skip
-    if outcome is not Outcome.PASS:
+    said = f"how closely its values go with the others of their rows, as a multiple of the reference: {reason}"
+    if ratio < 1 and outcome is not Outcome.PASS:
         said += f"; most is lost with {found.partner}"
     if outcome is Outcome.FAIL:
         said += (f". It is as if {max(0.0, min(1.0, 1 - ratio)):.0%} of its values stood in the wrong rows: look at "

@@ -42,6 +42,7 @@ def settled(check: Check, policy: Estimate, *, shown: bool, needed: float | None
         return replace(check, reason=f"{check.reason}; {said}")
     severity = milder(policy)
     what = "a change within the limit is likelier" if shown else "no change is shown, nor that there is none"
+    what += ", so that it does not block" if policy.severity == "critical" != severity else ""
     more = f"; without any change it takes about {rows(needed * check.support)} rows to tell" if (
         needed and needed > 1 and check.support
     ) else ""  # fmt: skip

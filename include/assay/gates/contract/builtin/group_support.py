@@ -1,11 +1,13 @@
 """Group support: enough rows in each group for the fairness gate to be able to decide at its limits."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from assay.core import MISSING, Check, Limit, Outcome
 from assay.gates import each_confidence
+from assay.gates.contract.builtin.deciding import rows
 from assay.gates.contract.builtin.label import classes, positive_class, spelling
 from assay.gates.contract.builtin.look import Look
 from assay.policy.builtin import GroupSupport
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from assay.policy.fairness import Fairness, FairnessCheck
 
 NAME = "group_support"
+_Rates = Callable[[float, float], tuple[float, float]]
+_ENDLESS, _HALVINGS = 2.0**40, 10
 _MOST = 1000  # groups of one attribute; what has more is no group but nearly a key
 
 # Of which rows of a group each rate is made.
@@ -105,8 +109,9 @@ class _Gap:
     check: str
     told: float
     allowed: float
-    trials: int
+    trials: float
     of: str
+    needed: Callable[[], float]
 
     @property
     def ratio(self) -> float:
@@ -132,16 +137,16 @@ def _check(
     worst = max(gaps, key=lambda each: each.ratio)
     short = {each.group.values for each in gaps if each.ratio > 1}
     name = ", ".join(worst.group.values)
-    reason = (f"{name} has about {worst.trials:,} {worst.of} to be tested on: of {worst.check} a gap of "
+    reason = (f"{name} has about {worst.trials:,.0f} {worst.of} to be tested on: of {worst.check} a gap of "
               f"{worst.told:.3g} would be told apart, against {worst.allowed:.3g} allowed")  # fmt: skip
     if short:
-        needed = worst.ratio**2 * max(1, worst.trials)
         reason += (
-            f"; it takes about {needed:,.0f}. {len(short)} of {len(groups)} groups are too small for the gate to decide"
+            f"; it takes about {rows(worst.needed())}. {len(short)} of {len(groups)} groups are too small for the gate "
+            "to decide: collect more of their rows, test on a larger share, or allow a wider gap"
         )
     return Check(
         name=made.name, metric=made.metric, compare=made.compare, attribute=made.attribute, estimate=worst.ratio,
-        groups=[dict(zip(attribute, worst.group.values, strict=True))], limit=made.limit, support=worst.trials,
+        groups=[dict(zip(attribute, worst.group.values, strict=True))], limit=made.limit, support=int(worst.trials),
         severity=policy.severity, outcome=Outcome.FAIL if short else Outcome.PASS, reason=reason,
     )  # fmt: skip
 
@@ -150,8 +155,8 @@ def _gaps(
     groups: Sequence[Group], checks: "Sequence[FairnessCheck]", evidence: Support, power: float
 ) -> Iterator[_Gap]:
     """Each group but the largest against the largest, for each check."""
-    rows, positives = sum(group.rows for group in groups), sum(group.positives for group in groups)
-    base, largest = positives / rows, max(groups, key=lambda group: group.rows)
+    base = sum(group.positives for group in groups) / sum(group.rows for group in groups)
+    largest = max(groups, key=lambda group: group.rows)
     level = each_confidence(evidence.fairness.confidence, len(checks) * (len(groups) - 1))
     for check in checks:
         of = TRIALS[check.metric]
@@ -159,17 +164,36 @@ def _gaps(
         for group in groups:
             if group is not largest:
                 trials, others = (_trials(each, of, evidence.test_share) for each in (group, largest))
-                high, low = (
-                    (1.0, 0.0) if not trials or not others else detectable_rates(trials, others, rate, level, power)
-                )
+                sides = partial(_sides, rate=rate, level=level, power=power)
+                high, low = sides(trials, others)
                 yield _Gap(
-                    group=group,
-                    check=check.name,
-                    told=high - low,
-                    allowed=_allowed(check, high),
-                    of=of,
-                    trials=int(trials),
-                )
+                    group=group, check=check.name, told=high - low, allowed=_allowed(check, high), of=of, trials=trials,
+                    needed=partial(_needed, check, sides, trials, others),
+                )  # fmt: skip
+
+
+def _sides(trials: float, others: float, *, rate: float, level: float, power: float) -> tuple[float, float]:
+    """The two rates nearest to each other that would be told apart."""
+    return (1.0, 0.0) if not trials or not others else detectable_rates(trials, others, rate, level, power)
+
+
+def _needed(
+    check: "FairnessCheck", sides: Callable[[float, float], tuple[float, float]], one: float, two: float
+) -> float:
+    """How many trials the group would have, were there so many times as many rows of all groups that it is enough."""
+
+    def short(times: float) -> bool:
+        high, low = sides(max(1.0, one) * times, max(1.0, two) * times)
+        return high - low > _allowed(check, high)
+
+    most = 2.0
+    while short(most) and most < _ENDLESS:
+        most *= 2
+    least = most / 2
+    for _ in range(_HALVINGS):
+        middle = (least + most) / 2
+        least, most = (middle, most) if short(middle) else (least, middle)
+    return max(1.0, one) * most
 
 
 def _trials(group: Group, of: str, test_share: float) -> float:
