@@ -162,6 +162,10 @@ def _killed(run, monkeypatch):
     assert checked(run).sound
     assert len(replace(run).dossier.events("expiry")) == 1
     assert expire(run).deleted == ()
+    dossier = replace(run).dossier
+    dossier.tag({"assay.head": "0:0"})  # as a kill between the record and its tags leaves it
+    (shown,) = expire(run).deleted
+    assert (shown, checked(run).sound) == (ended, True)
 
 
 def _forged(run):

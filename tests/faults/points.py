@@ -5,6 +5,9 @@ def around(*kinds: str) -> list[str]:
     return [f"{kind}.{moment}" for kind in kinds for moment in ("stored", "anchored", "tagged")]
 
 
+FIRST = {"snapshot": [f"snapshot.{moment}" for moment in ("staged", "moved", "committed")]}
+"""Those that only the first run of a model meets: later ones take the same rows again."""
+
 POINTS = {
     "snapshot": [*around("request"), "snapshot.taken", *around("snapshot")],
     "data_validation": around("contract"),
@@ -24,4 +27,5 @@ POINTS = {
         "rollout.begun", *around("rollout"), "alias.canary", "rollout.moved", *around("canary"), "alias.previous",
         *around("alias"), "alias.champion",
     ],
+    "expiry": [*(f"expiry.{moment}" for moment in ("buried", "half_deleted", "deleted")), *around("expiry")],
 }  # fmt: skip

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import deltalake
@@ -33,13 +34,14 @@ import skl2onnx
 import sklearn.compose
 import sklearn.linear_model
 import skops.io
-from tests.faults.points import POINTS
+from tests.faults.points import FIRST, POINTS
 from tests.faults.whole import wrong
 from tests.pipeline.moving import good, traffic
 from tests.pipeline.support import CHAIN, POLICY, answer, make_folder, make_run
 from tests.registry.children import end, start, unpacked
 
 from assay.core import Settings, code_version
+from assay.evidence import expiry
 from assay.evidence.opening import rollouts
 from assay.pipeline import approval, promotion, steps
 from assay.pipeline.run import Run
@@ -53,6 +55,7 @@ ROUNDS_PER_MODEL = 3  # the first without a champion, the others with one to rep
 INSPECTED = 4  # every so many rounds are verified and audited from end to end
 LANES = 2
 GOES_ON = 3
+KEEP_DAYS = 1
 PATIENCE = 90  # seconds, on a loaded machine
 
 STEPS = (*CHAIN, "model_card")
@@ -70,6 +73,12 @@ def moved(run: Run) -> int:
     return GOES_ON if promotion.move(run) is None else 0
 
 
+def expired(run: Run) -> None:
+    """Delete what the run was made from, as the night after its last day does."""
+    night = datetime.now(UTC).date() + timedelta(days=KEEP_DAYS + 1)
+    expiry.expire(run.settings, run.folder.policy.model, today=night, by="night", also_serving=True)
+
+
 TASKS: dict[str, list[Action]] = {
     **{name: [getattr(steps, name)] for name in STEPS},
     "approval": [
@@ -77,8 +86,12 @@ TASKS: dict[str, list[Action]] = {
         lambda run: approval.take_answer(run, "model_owner", answer()),
     ],
     "canary_promotion": [promotion.begin, labelled, moved],
+    "expiry": [expired],
 }
 """Each task's actions: an approval and a canary are taken up again by another process when there is news."""
+
+RARE = ("model_card", "expiry")
+"""Done only to be killed: nothing stands on them, and explaining a model takes a second."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +108,12 @@ def kills_of(seed: int, runs: int) -> list[Kill]:
     """A run's share of all points, in several tasks, and a task to be killed at any moment."""
     chance = random.Random(seed)
     every = [Kill(task, point) for task, points in POINTS.items() for point in points]
+    first = [Kill(task, point) for task, points in FIRST.items() for point in points]
+    model, later = divmod(seed, ROUNDS_PER_MODEL)
+    own = [] if later else first[model :: 1 + (runs - 1) // ROUNDS_PER_MODEL]
     task = chance.choice(list(TASKS))
     anywhere = Kill(task, action=chance.randrange(len(TASKS[task])), after=chance.uniform(0.0, 0.6))
-    return [*every[seed::runs], anywhere]
+    return [*every[seed::runs], *own, anywhere]
 
 
 def ended(child: int, kill_after: float | None) -> int:
@@ -142,7 +158,7 @@ def play(run: Run, kills: list[Kill]) -> list[str]:
     killed = []
     for task in TASKS:
         waiting = [kill for kill in kills if kill.task == task]
-        if task == "model_card" and not waiting:  # nothing stands on it, and explaining a model takes a second
+        if task in RARE and not waiting:
             continue
         while not attempt(run, task, waiting[0] if waiting else None):
             kill = waiting.pop(0)
@@ -154,7 +170,8 @@ def round_of(settings: Settings, seed: int, runs: int) -> dict[str, object]:
     """One run of a model, from its source to champion, several of its tasks killed and run again."""
     root = settings.models / f"rounds-{seed // ROUNDS_PER_MODEL}"
     if not root.is_dir():
-        ended(start(lambda: make_folder(root, rollout={**POLICY["rollout"], "stages": [100]})), None)
+        own = {"rollout": {**POLICY["rollout"], "stages": [100]}, "data": {**POLICY["data"], "keep_days": KEEP_DAYS}}
+        ended(start(lambda: make_folder(root, **own)), None)
     (folder,) = filter(Path.is_dir, root.iterdir())
     run = make_run(settings, folder, run_key=f"retrain_{folder.name}/{seed}", pinned=True)
     code_version(run.folder.train)  # once for all children

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.faults.points import POINTS
+from tests.faults.points import FIRST, POINTS
 from tests.registry.children import program
 
 pytestmark = pytest.mark.stack
@@ -13,7 +13,7 @@ ROUNDS = Path(__file__).with_name("rounds.py")
 
 
 def test_wherever_a_task_is_killed_it_ends_with_one_version_one_chain_and_one_champion(installation):
-    points = [f"{task} at {point}" for task, named in POINTS.items() for point in named]
+    points = [f"{task} at {point}" for kind in (POINTS, FIRST) for task, named in kind.items() for point in named]
     assert len(points) >= 50
     lines = program(ROUNDS, installation, 0, RUNS).splitlines()
     told = [json.loads(line) for line in lines if line.startswith('{"seed"')]

@@ -4,37 +4,22 @@ The order is: say what needs the rows, write the tombstone, delete the files, re
 made from them. Whatever is killed in between is ended by doing it again.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from datetime import date, timedelta
+from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from assay.core import Anchor, Event, Settings, did_you_mean, problem
-from assay.evidence.account import read_record
-from assay.evidence.opening import archive, rollouts
-from assay.evidence.verify.case import is_younger
+from assay.core import Event, Settings, did_you_mean, problem
+from assay.evidence.needs import Need, Use, needs, operation_of, uses
+from assay.evidence.opening import rollouts
 from assay.evidence.verify.snapshot import EXPIRY
-from assay.registry.dossier import Dossier
-from assay.registry.live import read_run
-from assay.rollout.anchors import AnchorTable
 from assay.rollout.exclusive import exclusive
 
 if TYPE_CHECKING:
     from assay.data.expiry import Deletion
     from assay.data.snapshots import Snapshot
     from assay.data.tombstones import Tombstone
-
-_AT_WORK = timedelta(days=3)
-"""A run that has not ended and recorded nothing for so long was given up: it does not keep rows."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Need:
-    """Who needs a snapshot's rows, and whether that may be overruled."""
-
-    reason: str
-    firm: bool
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,28 +74,6 @@ class Expired:
     deleted: tuple["Tombstone", ...]
     kept: tuple[Due, ...]
     strays: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Use:
-    """A dossier of a run that took a snapshot which it does not know to be deleted."""
-
-    dossier: Dossier
-    anchors: Sequence[Anchor] = field(repr=False)
-    facts: Mapping[str, Any] = field(repr=False)
-    ended: bool
-
-    @property
-    def at_work(self) -> bool:
-        """Whether the run may read rows yet: the card is the last that does."""
-        wrote = {anchor.kind for anchor in self.anchors}
-        return not self.ended and "card" not in wrote and is_younger(self.anchors[-1].at, _AT_WORK)
-
-    @property
-    def manifests(self) -> list[str]:
-        """The manifests, by SHA-256, of the run's rows and of those that were set aside."""
-        aside = (self.facts.get("quarantine") or {}).get("entry") or {}
-        return [self.facts["manifest_sha256"], *filter(None, [aside.get("manifest_sha256")])]
 
 
 def snapshots_lock(settings: Settings, model: str) -> AbstractContextManager[None]:
@@ -169,30 +132,30 @@ def expire(
     swept: list[str] = []
     for name in _models(settings.snapshots, model):
         with snapshots_lock(settings, name):  # from the question who needs the rows until they are gone
-            found, uses = _plan(settings, name, today)
+            found, used = _plan(settings, name, today)
             stay = [each for each in found.due if each.kept(also_serving=also_serving)]
             for begun in found.begun:
                 begun.end()
-                deleted.append(_recorded(uses, begun))
+                deleted.append(_recorded(used, begun))
             while due := [each for each in overdue(settings.snapshots, name, today) if not _among(each, stay)]:
                 made = delete_rows(due[0], by=by, today=today)  # then what was set aside from it is due, too
-                deleted += [] if made is None else [_recorded(uses, made)]
+                deleted += [] if made is None else [_recorded(used, made)]
             kept += stay
             swept += sweep(settings.snapshots, name)
     return Expired(deleted=tuple(deleted), kept=tuple(kept), strays=tuple(swept))
 
 
-def _plan(settings: Settings, model: str, today: date) -> "tuple[Plan, list[_Use]]":
+def _plan(settings: Settings, model: str, today: date) -> tuple[Plan, list[Use]]:
     from assay.data.expiry import deletions, overdue, parent_of, strays
 
     due, begun = overdue(settings.snapshots, model, today), deletions(settings.snapshots, model)
-    uses = list(_uses(settings, model)) if due or begun else []
-    needs = {each.id: tuple(_needs(settings, model, parent_of(each), uses)) for each in due}
+    used = list(uses(settings, model)) if due or begun else []
+    needed = {each.id: tuple(needs(settings, model, parent_of(each), used)) for each in due}
     return Plan(
-        due=tuple(Due(model=model, snapshot=each, needs=needs[each.id]) for each in due),
-        begun=tuple(each for each in begun if each.left() or _unrecorded(uses, each)),
+        due=tuple(Due(model=model, snapshot=each, needs=needed[each.id]) for each in due),
+        begun=tuple(each for each in begun if each.left() or _unrecorded(used, each)),
         strays=tuple(store.place(path) for store, path in strays(settings.snapshots, model)),
-    ), uses
+    ), used
 
 
 def _models(root: str, model: str | None) -> list[str]:
@@ -204,63 +167,22 @@ def _models(root: str, model: str | None) -> list[str]:
     return known if model is None else [model]
 
 
-def _uses(settings: Settings, model: str) -> Iterator[_Use]:
-    """The dossiers of a model that took a snapshot whose deletion they do not record."""
-    by_dossier: dict[str, list[Anchor]] = {}
-    for anchor in AnchorTable(rollouts(settings).engine).all():
-        if anchor.model == model:
-            by_dossier.setdefault(anchor.dossier, []).append(anchor)
-    for run_id, anchors in by_dossier.items():
-        took = [anchor for anchor in anchors if anchor.kind == "snapshot"]
-        known = any(
-            anchor.kind == EXPIRY and str(anchor.operation).startswith(_operation(f"{model}-")) for anchor in anchors
-        )
-        if not took or known:
-            continue
-        opened = archive(settings)
-        live, dossier = read_run(opened.client, run_id), opened.at(run_id, model)
-        if live is None or live.deleted or dossier is None:
-            continue
-        record = read_record(dossier, took[-1])
-        if isinstance(record, Event):
-            yield _Use(dossier=dossier, anchors=anchors, facts=record.facts, ended=live.ended)
-
-
-def _needs(settings: Settings, model: str, snapshot_id: str, uses: Sequence[_Use]) -> Iterator[Need]:
-    for use in uses:
-        if use.at_work and snapshot_id in (use.facts["snapshot"], use.facts.get("reference")):
-            yield Need(reason=f"a run is at work with it (dossier {use.dossier.run_id})", firm=True)
-    current = rollouts(settings).current(model)
-    serving = () if current is None else (("champion", current.champion), ("canary", current.canary))
-    for role, ref in serving:
-        run_id = None if ref is None else archive(settings).of_version(model, ref.version).run_id
-        if ref is not None and snapshot_id in [e.facts["snapshot"] for e in uses if e.dossier.run_id == run_id]:
-            reason = f"the {role}, version {ref.version}, was made from it, and new data are compared with it"
-            yield Need(reason=reason, firm=False)
-
-
 def _among(snapshot: "Snapshot", stay: Sequence[Due]) -> bool:
     from assay.data.expiry import parent_of
 
     return parent_of(snapshot) in {parent_of(each.snapshot) for each in stay}
 
 
-def _unrecorded(uses: Sequence[_Use], deletion: "Deletion") -> list[_Use]:
+def _unrecorded(found: Sequence[Use], deletion: "Deletion") -> list[Use]:
     """The dossiers that were made from rows, and do not say that those were deleted."""
-    operation, digest = _operation(deletion.tombstone.place), deletion.tombstone.manifest_sha256
-    mine = [use for use in uses if digest in use.manifests]
-    return [use for use in mine if operation not in {anchor.operation for anchor in use.anchors}]
+    operation, digest = operation_of(deletion.tombstone.place), deletion.tombstone.manifest_sha256
+    return [use for use in found if digest in use.manifests and not use.records(operation)]
 
 
-def _recorded(uses: Sequence[_Use], deletion: "Deletion") -> "Tombstone":
+def _recorded(found: Sequence[Use], deletion: "Deletion") -> "Tombstone":
     """Have every dossier that was made from the rows say that they were deleted, once."""
     told = deletion.tombstone
-    event = Event(event=EXPIRY, operation=_operation(told.place), by=told.by, at=told.at, facts=told.facts())
-    for use in _unrecorded(uses, deletion):
+    event = Event(event=EXPIRY, operation=operation_of(told.place), by=told.by, at=told.at, facts=told.facts())
+    for use in _unrecorded(found, deletion):
         use.dossier.record(event)
     return told
-
-
-def _operation(place: str) -> str:
-    """The key of a deletion in a dossier, or the beginning of that for all of a model's snapshots."""
-    return f"{EXPIRY}:{place}"
