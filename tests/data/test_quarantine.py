@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.core import UnavailableError, UserError
+from assay.data.expiry import delete_rows
 from assay.data.quarantine import QuarantineSieve, Sifted, find_entry, open_entry, quarantined
 from assay.data.sifting import REASONS, SNAPSHOT, part
 from assay.data.snapshots import create_snapshot, list_snapshots
-from assay.data.verify import verify_snapshot
+from assay.data.verify import verify_quarantined, verify_snapshot
 from assay.policy import Data
 
 DATA = Data(source="t.parquet", key="id", label="y", positive="yes", features=["a"], sensitive=["a"], keep_days=30)
@@ -154,6 +156,23 @@ def test_a_column_with_the_name_of_the_reasons_is_refused(tmp_path):
     with pytest.raises(UserError, match="has a column quarantine_reasons"):
         take(tmp_path, BAD.append_column(REASONS, pa.array(["x"] * 50)))
     assert not (tmp_path / "root").exists()
+
+
+def test_rows_that_were_deleted_in_time_are_told_of_and_no_loss(tmp_path):
+    taken, root = take(tmp_path, BAD), str(tmp_path / "root")
+    facts, (entry,) = told(taken), quarantined(root, "m")
+    over = date.fromisoformat(entry.keep_until) + timedelta(days=1)
+    assert delete_rows(entry, by="ann", today=over) is not None
+    sifted = Sifted.of(facts, root=root, model="m")
+    assert (sifted.facts(), sifted.entry) == (facts, None)
+    with pytest.raises(UserError, match="were deleted"):
+        sifted.files()
+    assert verify_quarantined(root, taken) == []
+    again = take(tmp_path, BAD)
+    assert told(again)["entry"]["id"] == entry.id
+    assert told(again)["entry"]["manifest_sha256"] != facts["entry"]["manifest_sha256"]
+    assert [Sifted.of(each, root=root, model="m").facts() for each in (facts, told(again))] == [facts, told(again)]
+    assert verify_quarantined(root, again) == []
 
 
 def test_what_was_recorded_must_still_be_there(tmp_path):

@@ -91,7 +91,7 @@ def create(
             model=policy.model,
             root=where,
             sources=settings.source_roots,
-            sieve=sieve_of(policy, folder.contract),
+            sieve=sieve_of(policy, folder.contract, told),
             progress=told,
         )
     if as_json:
@@ -194,9 +194,8 @@ def verify(
 
     Example: assay snapshot verify income-bde34c10383ef04b
     """
-    from assay.data.quarantine import verify_quarantined
     from assay.data.snapshots import list_snapshots, models_with_snapshots
-    from assay.data.verify import verify_snapshot
+    from assay.data.verify import verify_quarantined, verify_snapshot
 
     where = root or Settings.from_environment().snapshots
     every = [each for name in models_with_snapshots(where) for each in list_snapshots(where, name)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from assay.core import Problem, UserError, fault_point, utc_now
+from assay.core import Problem, UserError, fault_point, problem, utc_now
 from assay.data.content import files_digest, schema_of
 from assay.data.sieve import Sieve
 from assay.data.sifting import addressed, part
@@ -18,7 +18,6 @@ from assay.data.snapshot import manifest_path
 from assay.data.snapshots import Snapshot, find_snapshot, keep_until, list_snapshots, open_snapshot, register
 from assay.data.store import Store, store_of
 from assay.data.tombstones import find as find_tombstone
-from assay.data.verify import verify_snapshot
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,44 +55,47 @@ class Sifted:
     ----------
     limit
         The largest share that might be set aside.
-    read, bad
-        How many rows were read, after the terms of the policy's `data`, and how many of them are bad.
+    read, bad, set_aside
+        How many rows were read, after the terms of the policy's `data`; how many of them are bad; and how many
+        are not in the snapshot: all that are bad, or none.
     reasons
         How many rows each reason is about; a row may have several.
+    pinned
+        What tells for ever which rows were set aside: ``id``, ``table_version``, ``content_sha256`` and
+        ``manifest_sha256``; None where none was.
     entry
-        The rows that were set aside, kept like a snapshot; None where none was, although rows may be bad.
+        Those rows, kept like a snapshot; None where none was, or since they were deleted.
     """
 
     limit: float
     read: int
     bad: int
+    set_aside: int = 0
     reasons: Mapping[str, int]
+    pinned: Mapping[str, Any] | None = None
     entry: Snapshot | None = None
 
-    @property
-    def set_aside(self) -> int:
-        """How many rows are not in the snapshot."""
-        return 0 if self.entry is None else self.entry.rows
-
     def files(self) -> list[Path]:
-        """The Parquet files of the rows that were set aside."""
+        """The Parquet files of the rows that were set aside.
+
+        Raises
+        ------
+        UserError
+            When they were deleted because their time was over.
+        """
+        if self.entry is None and self.pinned is not None:
+            raise problem(self.pinned["id"], "the rows set aside were deleted: their time was over")
         return [] if self.entry is None else self.entry.files()
 
     def facts(self) -> dict[str, Any]:
-        """As plain JSON values, with what pins the rows that were set aside."""
-        pinned = ("table_version", "content_sha256")
-        entry = self.entry and {
-            "id": self.entry.id,
-            **{name: self.entry.manifest[name] for name in pinned},
-            "manifest_sha256": self.entry.manifest_sha256,
-        }
+        """As plain JSON values."""
         return {
             "limit": self.limit,
             "rows_read": self.read,
             "rows_bad": self.bad,
             "rows_set_aside": self.set_aside,
             "reasons": dict(self.reasons),
-            "entry": entry,
+            "entry": None if self.pinned is None else dict(self.pinned),
         }
 
     @classmethod
@@ -103,22 +105,27 @@ class Sifted:
         Raises
         ------
         UserError
-            When they are gone, were changed, or are others than the facts say.
+            When they are gone, were changed, or are others than the facts say; not when they were deleted in time.
         """
         told = facts["entry"]
-        entry = None if told is None else open_entry(root=root, model=model, entry_id=told["id"])
-        if entry is not None and (entry.manifest_sha256, entry.rows) != (
-            told["manifest_sha256"],
-            facts["rows_set_aside"],
-        ):
-            raise UserError(entry.id, [Problem(path=entry.id, message="its manifest is not the one that was recorded")])
+        deleted = told and find_tombstone(quarantine_of(root, model), told["id"], told["manifest_sha256"])
+        entry = None if told is None or deleted else open_entry(root=root, model=model, entry_id=told["id"])
+        if entry is not None and (_pinned(entry), entry.rows) != (told, facts["rows_set_aside"]):
+            raise problem(entry.id, "its manifest is not the one that was recorded")
         return cls(
             limit=facts["limit"],
             read=facts["rows_read"],
             bad=facts["rows_bad"],
+            set_aside=facts["rows_set_aside"],
             reasons=facts["reasons"],
+            pinned=told,
             entry=entry,
         )
+
+
+def _pinned(entry: Snapshot) -> dict[str, Any]:
+    own = {name: entry.manifest[name] for name in ("id", "table_version", "content_sha256")}
+    return {**own, "manifest_sha256": entry.manifest_sha256}
 
 
 class QuarantineSieve(Sieve):
@@ -157,7 +164,14 @@ class QuarantineSieve(Sieve):
         assert self._objections is not None
         told = self._objections
         entry = self._kept(quarantine_of(store.root, store.model), snapshot_id, told) if self._aside else None
-        sifted = Sifted(limit=self._limit, read=told.read, bad=told.rows, reasons=told.reasons, entry=entry)
+        sifted = Sifted(
+            limit=self._limit,
+            read=told.read,
+            bad=told.rows,
+            set_aside=0 if entry is None else entry.rows,
+            reasons=told.reasons,
+            pinned=None if entry is None else _pinned(entry),
+        )
         return {"quarantine": sifted.facts()}
 
     def _kept(self, store: Store, snapshot_id: str, told: Objections) -> Snapshot:
@@ -195,29 +209,6 @@ def quarantined(root: str, model: str, snapshot_id: str | None = None) -> list[S
     """
     found = list_snapshots(_root(root, model), FOLDER)
     return [each for each in found if snapshot_id in (None, each.manifest["snapshot"])]
-
-
-def verify_quarantined(root: str, snapshot: Snapshot) -> list[Problem]:
-    """Everything that is not as it was made of the rows that were set aside when a snapshot was taken.
-
-    Rows that were deleted because their time was over are as they should be.
-
-    Raises
-    ------
-    UserError, UnavailableError
-        When a manifest is none, or a file cannot be read.
-    """
-    kept = {each.id: each for each in quarantined(root, snapshot.folder.model, snapshot.id)}
-    told = [taking["quarantine"]["entry"] for taking in snapshot.takings if "quarantine" in taking]
-    problems = []
-    for entry in {each["id"]: each for each in told if each}.values():
-        found = kept.get(entry["id"])
-        if found is None:
-            problems.append(Problem(path=entry["id"], message="the rows set aside have no manifest any more"))
-        elif found.manifest_sha256 != entry["manifest_sha256"]:
-            deleted = find_tombstone(found.folder, found.id, entry["manifest_sha256"])
-            problems += [] if deleted else [Problem(path=found.id, message="its manifest is not the one recorded")]
-    return problems + [wrong for each in kept.values() if each.tombstone is None for wrong in verify_snapshot(each)]
 
 
 def find_entry(*, root: str, model: str, entry_id: str) -> Snapshot:

@@ -5,9 +5,11 @@ from pyarrow import ArrowException
 from assay.core import Problem, UnavailableError, UserError
 from assay.data.content import files_digest
 from assay.data.progress import Progress, counting, silent
+from assay.data.quarantine import quarantined
 from assay.data.snapshots import Snapshot, changed_files
 from assay.data.store import said
 from assay.data.table import files_of
+from assay.data.tombstones import find as find_tombstone
 
 
 def verify_snapshot(snapshot: Snapshot, progress: Progress = silent) -> list[Problem]:
@@ -40,6 +42,29 @@ def verify_snapshot(snapshot: Snapshot, progress: Progress = silent) -> list[Pro
     if _logged(snapshot) != [file["path"] for file in manifest["files"]]:
         found.append(f"has other files in version {manifest['table_version']} of its Delta table than in the manifest")
     return [Problem(path=snapshot.id, message=message) for message in found]
+
+
+def verify_quarantined(root: str, snapshot: Snapshot) -> list[Problem]:
+    """Everything that is not as it was made of the rows that were set aside when a snapshot was taken.
+
+    That rows were deleted because their time was over is as it should be.
+
+    Raises
+    ------
+    UserError, UnavailableError
+        When a manifest is none, or a file cannot be read.
+    """
+    kept = {each.id: each for each in quarantined(root, snapshot.folder.model, snapshot.id)}
+    told = [taking["quarantine"]["entry"] for taking in snapshot.takings if "quarantine" in taking]
+    problems = []
+    for entry in {each["id"]: each for each in told if each}.values():
+        found = kept.get(entry["id"])
+        if found is None:
+            problems.append(Problem(path=entry["id"], message="the rows set aside have no manifest any more"))
+        elif found.manifest_sha256 != entry["manifest_sha256"]:
+            deleted = find_tombstone(found.folder, found.id, entry["manifest_sha256"])
+            problems += [] if deleted else [Problem(path=found.id, message="its manifest is not the one recorded")]
+    return problems + [wrong for each in kept.values() for wrong in verify_snapshot(each)]
 
 
 def _logged(snapshot: Snapshot) -> object:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from assay.data.progress import Progress, silent
+
 if TYPE_CHECKING:
     from assay.data.quarantine import QuarantineSieve, Sifted
     from assay.data.snapshots import Snapshot
@@ -12,13 +14,15 @@ if TYPE_CHECKING:
     from assay.policy import Policy
 
 
-def sieve_of(policy: "Policy", contract: Path) -> "QuarantineSieve | None":
+def sieve_of(policy: "Policy", contract: Path, progress: Progress = silent) -> "QuarantineSieve | None":
     """What sets aside the bad rows of one snapshot as a policy says; None where they block.
 
     Parameters
     ----------
     contract
         File with the data contract.
+    progress
+        Told when rows are held to it.
 
     Raises
     ------
@@ -34,6 +38,7 @@ def sieve_of(policy: "Policy", contract: Path) -> "QuarantineSieve | None":
     suite = load_suite(contract)
 
     def find(files: Sequence[Path]) -> "BadRows":
+        progress("looking for rows that the contract objects to", 0, None)
         return bad_rows(files=files, suite=suite, key=key, most=limit)
 
     return QuarantineSieve(find, limit=limit, data=policy.data, model=policy.model)

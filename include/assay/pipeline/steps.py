@@ -139,6 +139,7 @@ def _take_snapshot(run: Run) -> "Snapshot":
         wanted = str(earlier[-1].facts["snapshot"]) if earlier else wanted
     if wanted == LATEST:
         with telling("the snapshot") as report:
+            progress = counted(report)
             return create_snapshot(
                 source=policy.data.source,
                 base=run.folder.path,
@@ -146,8 +147,8 @@ def _take_snapshot(run: Run) -> "Snapshot":
                 model=policy.model,
                 root=root,
                 sources=run.settings.source_roots,
-                sieve=sieve_of(policy, run.folder.contract),
-                progress=counted(report),
+                sieve=sieve_of(policy, run.folder.contract, progress),
+                progress=progress,
             )
     return open_snapshot(root=root, model=policy.model, snapshot_id=wanted)
 
