@@ -39,8 +39,8 @@ def test_every_number_lies_in_one_cell_and_outside_exactly_where_it_is_not_allow
     made = grid([numbers], may, whole=whole, times=False)
     assert list(made.edges) == sorted(set(made.edges))
     with open_table([file]) as table:
-        found = counts(table, {"x": (ByRange(kind="number", grid=made), may)})["x"]
-    assert sum(found) == len(numbers)
+        present, found = counts(table, {"x": (ByRange(kind="number", grid=made), may)})["x"]
+    assert present == sum(found) == len(numbers)
     bounds = [None, *made.edges, None]
     outside = sum(n for n, a, b in zip(found, bounds, bounds[1:], strict=False) if made.outside(a, b))
     (below, above), refused = strict, np.zeros(len(numbers), dtype=bool)

@@ -76,13 +76,13 @@ class Facts:
         return self.sampled == self.rows
 
 
-def look_at(table: Table) -> Facts:
-    """Scan a table: once for its profile, once for a sample."""
+def look_at(table: Table, *, profiled: bool = True) -> Facts:
+    """Scan a table: once for its profile, unless nobody wants to know it, and once for a sample."""
     sample = _sample(table)
     return Facts(
         rows=table.rows,
         columns={column.name: column for column in table.columns},
-        profiles=_profiles(table),
+        profiles=_profiles(table) if profiled else {},
         sample={
             column.name: _values(column, sample.column(column.place))
             for column in table.columns

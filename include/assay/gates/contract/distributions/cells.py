@@ -128,23 +128,22 @@ class ByName:
         return list(dict.fromkeys([*self.values, *(value for value in of_contract if value is not None)]))
 
 
-def counts(table: Table, cuts: Mapping[str, tuple[Cut, Allowed]]) -> dict[str, list[int]]:
-    """How many rows lie in each cell of each column, from one scan."""
-    asked = {}
+def counts(table: Table, cuts: Mapping[str, tuple[Cut | None, Allowed]]) -> dict[str, tuple[int, list[int]]]:
+    """How many rows of each column have a value, and how many lie in each of its cells, from one scan."""
+    asked: dict[str, list[Asked]] = {}
     for name, (cut, may) in cuts.items():
         column = table.column(name)
         assert column is not None
-        asked[name] = cut.asked(column, may)
+        asked[name] = [(f"count({column.value})", []), *(() if cut is None else cut.asked(column, may))]
     if not asked:
         return {}
     parts = [part for each in asked.values() for part in each]
-    (answer,) = table.ask(
-        f"SELECT {', '.join(sql for sql, _ in parts)} FROM {{rows}}", [b for _, bs in parts for b in bs]
-    )
+    bound = [value for _, values in parts for value in values]
+    (answer,) = table.ask(f"SELECT {', '.join(sql for sql, _ in parts)} FROM {{rows}}", bound)
     found, at = {}, 0
     for name, each in asked.items():
-        cut, may = cuts[name]
-        found[name] = cut.counted(answer[at : at + len(each)], may)
+        (cut, may), (present, *others) = cuts[name], answer[at : at + len(each)]
+        found[name] = int(present), [] if cut is None else cut.counted(others, may)
         at += len(each)
     return found
 

@@ -110,7 +110,10 @@ def _columns(about: Sequence[str], known: Sequence[str]) -> list[str]:
 def _side(table: Table, wanted: Sequence[str]) -> _Side:
     columns = tuple(column for name in wanted if (column := table.column(name)) is not None)
     narrow = replace(table, columns=columns)
-    return _Side(table=narrow, facts=look_at(narrow) if columns else Facts(rows=table.rows, columns={}, profiles={}))
+    return _Side(
+        table=narrow,
+        facts=look_at(narrow, profiled=False) if columns else Facts(rows=table.rows, columns={}, profiles={}),
+    )
 
 
 def _private(data: _Side, roles: Roles, policy: Contract) -> dict[str, str]:
@@ -163,24 +166,23 @@ def _cut(column: Column, samples: Sequence[Values], may: Allowed) -> Cut:
 
 
 def _told(subjects: Sequence[_Subject], sides: Sequence[_Side]) -> list[Distribution]:
-    cuts = {each.name: (each.cut, each.allowed) for each in subjects if each.cut is not None}
-    beside = {each.name: cuts[each.name] for each in subjects if each.compared and each.name in cuts}
-    data = counts(sides[0].table, cuts)
-    reference = counts(sides[1].table, beside) if len(sides) > 1 else {}
-    return [_distribution(each, sides, data.get(each.name, ()), reference.get(each.name)) for each in subjects]
+    data = counts(sides[0].table, {each.name: (each.cut, each.allowed) for each in subjects})
+    compared = {each.name: (each.cut, each.allowed) for each in subjects if each.compared}
+    reference = counts(sides[1].table, compared) if compared else {}
+    return [_distribution(each, sides, data[each.name], reference.get(each.name)) for each in subjects]
 
 
 def _distribution(
-    subject: _Subject, sides: Sequence[_Side], data: Sequence[int], reference: Sequence[int] | None
+    subject: _Subject, sides: Sequence[_Side], data: tuple[int, list[int]], reference: tuple[int, list[int]] | None
 ) -> Distribution:
-    name, cut, may = subject.name, subject.cut, subject.allowed
-    rows = [Rows(rows=side.table.rows, missing=side.table.rows - side.facts.profiles[name].present)
-            if name in side.facts.profiles else None for side in sides[: 2 if subject.compared else 1]]  # fmt: skip
-    assert rows[0] is not None
+    total, cut, may = sides[0].table.rows, subject.cut, subject.allowed
+    beside = sides[1].table.rows if reference is not None else 0
     made = Distribution(
-        column=name, kind="withheld", data=rows[0], reference=rows[1] if len(rows) > 1 else None,
-        filled=may.filled, note=subject.note,
-    )  # fmt: skip
-    if cut is None:
-        return made
-    return replace(made, **cut.told(may, data, reference))
+        column=subject.name,
+        kind="withheld",
+        data=Rows(rows=total, missing=total - data[0]),
+        reference=None if reference is None else Rows(rows=beside, missing=beside - reference[0]),
+        filled=may.filled,
+        note=subject.note,
+    )
+    return made if cut is None else replace(made, **cut.told(may, data[1], None if reference is None else reference[1]))
