@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from assay.cli import app
 from assay.core import UnavailableError, UserError
-from assay.data import cache, snapshots, table
+from assay.data import cache, expiry, snapshots, table
 from assay.data.diff import diff
 from assay.data.sieve import Sieve
 from assay.data.snapshots import create_snapshot, find_snapshot, list_snapshots, models_with_snapshots, open_snapshot
@@ -20,13 +21,14 @@ from assay.data.verify import verify_snapshot
 from assay.policy import Data
 
 DATA = Data(source="x", key="id", label="y", positive="yes", features=["a"], sensitive=["sex"])
+FOR_A_DAY = DATA.model_copy(update={"keep_days": 1})
 GOOD = pa.table({"id": range(200), "y": ["yes", "no"] * 100, "a": [i / 3 for i in range(200)], "sex": ["f", "m"] * 100})
 
 
-def take(tmp_path, root, rows=GOOD, **how):
+def take(tmp_path, root, rows=GOOD, data=DATA, **how):
     source = tmp_path / f"{rows.num_rows}.parquet"
     pq.write_table(rows, source)
-    return create_snapshot(source=source, data=DATA, model="loan", root=root, **how)
+    return create_snapshot(source=source, data=data, model="loan", root=root, **how)
 
 
 def key_of(root, path):
@@ -185,6 +187,20 @@ def test_two_machines_that_take_different_rows_leave_both(tmp_path, remote_root,
     assert {each.manifest["table_version"] for each in taken} == {0, 1}
     for each in list_snapshots(remote_root, "loan"):
         assert verify_snapshot(each) == []
+
+
+def test_two_machines_that_take_deleted_rows_anew_leave_one_manifest(tmp_path, remote_root, monkeypatch):
+    kept = take(tmp_path, remote_root, data=FOR_A_DAY)
+    over = kept.taken_at.date() + timedelta(days=2)
+    (due,) = expiry.overdue(remote_root, "loan", over)
+    gone = expiry.delete_rows(due, by="night", today=over)
+    assert gone.left() == []
+    with pytest.raises(UserError, match="its rows were deleted"):
+        reopened(remote_root, kept.id)
+    taken = raced(tmp_path, remote_root, monkeypatch, (RemoteStore, "exchange"), [GOOD, GOOD])
+    assert {each.id for each in taken} == {kept.id}
+    assert len({each.manifest_sha256 for each in [*taken, kept]}) == 2
+    assert verify_snapshot(reopened(remote_root, kept.id)) == []
 
 
 def raced(tmp_path, root, monkeypatch, where, tables, *, other_bytes=False):

@@ -3,23 +3,26 @@
 import json
 import shutil
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from tests.evidence.verify.support import found
-from tests.objects import BUCKET, client
+from tests.objects import BUCKET, client, keys_below
 from tests.pipeline.support import POLICY, SUITE, data, make_folder, make_run, walk
 
 from assay.core import UnavailableError
 from assay.data.quarantine import open_entry, quarantined
 from assay.data.snapshots import open_snapshot
 from assay.data.verify import verify_snapshot
+from assay.evidence import expiry
 from assay.evidence.opening import archive
 from assay.evidence.replay import replay
 from assay.pipeline import steps
 from assay.registry.dossier import EvidenceError
+from assay.registry.lineage import close_run
 
 pytestmark = pytest.mark.stack
 BETWEEN = {
@@ -33,7 +36,7 @@ HELD = {**POLICY["gates"], "contract": {"on_bad_rows": "quarantine", "max_quaran
 @pytest.fixture
 def run(mlflow_server, tmp_path, remote_root):
     """A run to be, of a source with a few bad rows that are to be set aside."""
-    folder = make_folder(tmp_path, gates=HELD)
+    folder = make_folder(tmp_path, gates=HELD, data={**POLICY["data"], "keep_days": 3})
     (folder / "contract.json").write_text(json.dumps({**SUITE, "expectations": [*SUITE["expectations"], BETWEEN]}))
     rows = data()
     wrong = pc.is_in(rows["id"], pa.array([3, 700], rows["id"].type))
@@ -69,6 +72,22 @@ def test_the_whole_chain_a_verification_and_a_replay(run, tmp_path, s3_server):
     shutil.rmtree(home)
     with pytest.raises(EvidenceError, match=f"{place}: was changed since the snapshot was made"):
         replay(archive(run.settings), model, replace(run).version)
+    store.put_object(Bucket=BUCKET, Key=key, Body=whole)
+
+    close_run(replace(run).dossier, succeeded=False)
+    gone = expiry.expire(run.settings, model, today=datetime.now(UTC).date() + timedelta(days=4), by="night").deleted
+    assert {each.snapshot for each in gone} == {taken.id, entry.id}
+    prefix = taken.folder.place("").removeprefix(f"s3://{BUCKET}/")
+    assert [key for key in keys_below(s3_server, prefix) if key.endswith(".parquet")] == []
+    assert list(home.rglob("*.parquet")) == []
+    assert found(run) == []
+    with pytest.raises(EvidenceError, match="its rows were deleted"):
+        replay(archive(run.settings), model, replace(run).version)
+    again = replace(run, run_key=f"{run.run_key}-again")
+    walk(again, "snapshot")
+    retaken = open_snapshot(root=run.settings.snapshots, model=model, snapshot_id=taken.id)
+    assert retaken.manifest_sha256 != taken.manifest_sha256
+    assert verify_snapshot(retaken) == []
 
 
 def test_a_store_that_is_down_leaves_no_run_behind(run, monkeypatch):

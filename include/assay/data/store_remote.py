@@ -153,6 +153,7 @@ class RemoteStore:
                 return copy
         copy, found = self.now(path, read=read)
         if found != sha256:
+            copy.unlink(missing_ok=True)
             raise DamagedError(self.place(path), found)
         return copy
 
