@@ -1,4 +1,4 @@
-"""`assay gate contract`: the built-in checks beside a suite, or alone, and the trial on planted faults."""
+"""`assay gate contract`: the built-in checks beside a suite, or alone."""
 
 import json
 from pathlib import Path
@@ -8,9 +8,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from assay.cli.gate import app, beyond
-from assay.gates.contract import selftest
-from assay.gates.contract.faults import FAULTS
+from assay.cli.gate import app
 
 N = 4000
 SUITE = {"name": "s", "expectations": [{"type": "expect_column_to_exist", "kwargs": {"column": "age"}}]}
@@ -87,20 +85,6 @@ def test_a_reference_that_is_not_there_is_a_mistake():
     assert result.exit_code == 2
     assert "none.parquet: no such file" in result.stderr
     assert not Path("out.json").exists()
-
-
-def test_the_trial_needs_nothing_else_and_prints_a_table(monkeypatch):
-    def quick(subject, *, draws, clean, seed, report):
-        assert subject.suite["expectations"][0]["kwargs"]["column_list"][-1] == "recorded"
-        assert subject.roles.time == "recorded"
-        rows = [selftest.Row(fault=fault, draws=draws, found=(0, 1, draws), by={"shift": 3}) for fault in FAULTS]
-        return selftest.SelfTest(rows=rows, clean=clean, blocked=0)
-
-    monkeypatch.setattr(selftest, "run", quick)
-    result = CliRunner().invoke(app, ["contract", "--self-test"])
-    assert result.exit_code == 0, result.output
-    assert "unit change" in result.stdout
-    assert f"0 of {beyond._CLEAN} good samples blocked" in result.stdout
 
 
 @pytest.mark.parametrize(

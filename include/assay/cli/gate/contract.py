@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from assay.cli.errors import explained
-from assay.cli.gate.beyond import self_test
 from assay.cli.gate.common import Data, Page, Target, end
+from assay.cli.gate.trial import self_test
 
 if TYPE_CHECKING:
     from assay.cli.inputs import Mistakes
@@ -43,10 +43,15 @@ SelfTest = Annotated[
     bool,
     typer.Option(
         "--self-test",
-        is_eager=True,
         callback=self_test,
-        help="Plant faults in data that come with Assay, print what the gate finds of them, and end; takes minutes.",
+        help="Plant faults in data that come with Assay, print what a drafted contract and the built-in checks find of "
+        "them, and end; takes minutes.",
     ),
+]
+# eager, so that it is known when the self-test begins
+Quick = Annotated[
+    bool,
+    typer.Option("--quick", is_eager=True, help="With --self-test: each fault once, at its strongest."),
 ]
 
 
@@ -59,6 +64,7 @@ def contract(
     key: Key = None,
     reference: Reference = None,
     trial: SelfTest = False,
+    quick: Quick = False,
     html: Page = None,
 ) -> None:
     """Hold a file to its data contract, and to what no contract sees.

@@ -1,64 +1,41 @@
 """What the gate finds of faults planted in good data, and how often it blocks data that are good."""
 
-import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from multiprocessing import get_context
+from tempfile import TemporaryDirectory
+from time import monotonic
 
-import numpy as np
-
-from assay.core import Check, Outcome, Severity, UserError
-from assay.gates.contract import builtin
-from assay.gates.contract.builtin import Past, Roles, Split
-from assay.gates.contract.faults import FAULTS, Fault, Target
-from assay.policy.contract import Contract
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from assay.policy.fairness import Fairness
+from assay.core import UnavailableError
+from assay.gates.contract.faults import FAULTS, Fault
+from assay.gates.contract.trial import Case, Found, Subject, Trial
 
 Report = Callable[[str], None]
-_TAKEN = datetime(2026, 1, 31, tzinfo=UTC)
-_DAYS = 730
-_TEST = 0.3
-_DEFAULT = Contract()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Subject:
-    """Good data, and how they are judged.
-
-    Attributes
-    ----------
-    frame
-        The rows; a column of times is added to them.
-    roles, target
-        What the columns are for, and which are damaged.
-    policy, fairness
-        The limits.
-    suite
-        A contract that the data meet; None tries the built-in checks alone.
-    """
-
-    frame: "pd.DataFrame"
-    roles: Roles
-    target: Target
-    policy: Contract = _DEFAULT
-    fairness: "Fairness | None" = None
-    suite: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
-    """One kind of damage: at each strength how many of `draws` were found, and how many times by which check."""
+    """One kind of damage.
+
+    Attributes
+    ----------
+    fault, draws
+        Which, and how often it was planted at each strength.
+    found
+        At each strength how many were blocked.
+    drafted
+        How many were blocked by the drafted contract alone.
+    by
+        How many times by which check.
+    """
 
     fault: Fault
     draws: int
     found: tuple[int, ...]
+    drafted: tuple[int, ...]
     by: Mapping[str, int]
 
 
@@ -80,134 +57,116 @@ def run(
     seed: int,
     faults: Sequence[Fault] = FAULTS,
     strengths: Sequence[int] = (0, 1, 2),
+    workers: int = 1,
     report: Report = lambda _: None,
 ) -> SelfTest:
     """Plant every fault at its strengths, and judge `clean` good samples beside.
 
-    Each draw deals the rows anew into halves: one is judged, the other is its reference.
+    Each draw deals the rows anew into halves: a contract is drafted from one of them, which is the reference of
+    the built-in checks, too; the other one is damaged and judged.
 
     Parameters
     ----------
+    faults
+        Those to plant, of `FAULTS`.
     strengths
         Which of each fault's strengths are tried.
+    workers
+        How many processes share the work.
     report
         Is told how far the work has come.
+
+    Raises
+    ------
+    UnavailableError
+        When a process is ended from outside.
     """
-    blocked: Counter[str] = Counter()
-    usual: set[str] = set()
-    with tempfile.TemporaryDirectory(prefix="assay-self-test-") as folder:
-        times = 0
-        for at in range(clean):
-            report(f"good sample {at + 1} of {clean}")
-            found = _found(subject, Path(folder), None, 0.0, [seed, 0, at])
-            usual |= {name for name, severity in found if severity == "warning"}
-            by = [name for name, severity in found if severity == "critical"]
-            times += bool(by)
-            blocked.update(by[:1])
-        rows = [
-            _tried(subject, Path(folder), fault, [(level, draws) for level in strengths], [seed, 1 + at], usual, report)
-            for at, fault in enumerate(faults)
-        ]
-    return SelfTest(rows=rows, clean=clean, blocked=times, blocked_by=dict(blocked))
+    good = [Case(fault=None, level=0, draw=at) for at in range(clean)]
+    planted = [
+        Case(fault=fault.name, level=level, draw=draw)
+        for draw in range(draws)
+        for fault in faults
+        for level in strengths
+    ]
+    cases = [*good, *planted]
+    found = dict(zip(cases, _all(subject, seed, cases, workers, report), strict=True))
+    blocked = [found[case].by for case in good if found[case].by]
+    rows = [
+        _row(fault, strengths, draws, {case: found[case] for case in planted if case.fault == fault.name})
+        for fault in faults
+    ]
+    by = Counter(name for names in blocked for name in names[:1])
+    return SelfTest(rows=rows, clean=clean, blocked=len(blocked), blocked_by=dict(by))
 
 
-def _tried(
-    subject: Subject,
-    folder: Path,
-    fault: Fault,
-    tries: Sequence[tuple[int, int]],
-    seed: list[int],
-    usual: Set[str],
-    report: Report,
-) -> Row:
-    """Plant a fault so often at each strength; a warning counts when no good sample has one of its name."""
-    counts, by = [], Counter[str]()
-    for level, draws in tries:
-        strength = fault.strengths[level]
-        report(f"{fault.name}, {strength:g} {fault.of}")
-        hits = 0
-        for draw in range(draws):
-            found = _found(subject, folder, fault, strength, [*seed, level, draw])
-            told = {
-                name if severity == "critical" else f"{name} (warning)"
-                for name, severity in found
-                if severity == "critical" or name not in usual
-            }
-            hits += bool(told)
-            by.update(told)
-        counts.append(hits)
-    return Row(fault=fault, draws=max(draws for _, draws in tries), found=tuple(counts), by=dict(by))
+def _row(fault: Fault, strengths: Sequence[int], draws: int, found: Mapping[Case, Found]) -> Row:
+    def count(level: int, *, alone: bool) -> int:
+        here = [each for case, each in found.items() if case.level == level]
+        return sum(bool(each.drafted if alone else each.by) for each in here)
+
+    return Row(
+        fault=fault,
+        draws=draws,
+        found=tuple(count(level, alone=False) for level in strengths),
+        drafted=tuple(count(level, alone=True) for level in strengths),
+        by=dict(Counter(name for each in found.values() for name in each.by)),
+    )
 
 
-def _found(
-    subject: Subject, folder: Path, fault: Fault | None, strength: float, seed: Sequence[int]
-) -> list[tuple[str, Severity]]:
-    """Name and severity of the checks that one sample does not pass, or that it is refused."""
-    random = np.random.default_rng(seed)
-    frame, reference = _halves(subject, random)
-    history = [_past(len(frame), days) for days in (28, 21, 14, 7)]
-    if fault is not None and fault.damage is not None:
-        damaged = fault.damage(frame, strength, random, subject.target)
-        frame = frame if damaged is None else damaged
-    path, other = folder / f"rows{'.parquet' if fault is None else fault.suffix}", folder / "reference.parquet"
-    _write(frame, path)
-    _write(reference, other)
-    if fault is not None and fault.spoil is not None:
-        fault.spoil(path, strength)
-    testing = np.random.default_rng(0).random(len(frame)) < _TEST
-    split = Split(training=~testing, testing=testing)
-    try:
-        checks = list(_checks(subject, path, other, history, split))
-    except UserError:
-        return [("refused", "critical")]
-    bad = [check for check in checks if check.outcome is not Outcome.PASS]
-    return [(check.name, check.severity) for check in bad if check.severity != "info"]
+def _all(subject: Subject, seed: int, cases: Sequence[Case], workers: int, report: Report) -> list[Found]:
+    """What was found in every case, in their order."""
+    began, found = monotonic(), []
+    for each in _one_by_one(subject, seed, cases, workers):
+        found.append(each)
+        left = (monotonic() - began) / len(found) * (len(cases) - len(found))
+        report(f"{len(found):,} of {len(cases):,} samples judged, about {_told(left)} left")
+    return found
 
 
-def _checks(subject: Subject, path: Path, reference: Path, history: Sequence[Past], split: Split) -> Iterator[Check]:
-    from assay.gates import contract
-
-    evidence = builtin.measure(
-        files=[path], roles=subject.roles, policy=subject.policy, reference=[reference], history=history, split=split,
-        fairness=subject.fairness, taken_at=_TAKEN,
-    )  # fmt: skip
-    yield from builtin.judge(evidence, subject.policy)
-    if subject.suite is not None:
-        found = contract.measure(files=[path], suite=subject.suite)
-        yield from contract.judge(found).checks
-
-
-def _halves(subject: Subject, random: np.random.Generator) -> "tuple[pd.DataFrame, pd.DataFrame]":
-    """The rows dealt into two halves, each with times up to the day before they were taken."""
-    import pandas as pd
-
-    frame = subject.frame.iloc[random.permutation(len(subject.frame))].reset_index(drop=True)
-    days = random.random(len(frame)) * _DAYS + 1
-    start = pd.Timestamp(_TAKEN).tz_localize(None)
-    frame[subject.target.time] = start - pd.to_timedelta((days * 86_400).astype(np.int64), unit="s")
-    half = len(frame) // 2
-    return frame.iloc[:half].copy(), frame.iloc[half:].copy()
+def _one_by_one(subject: Subject, seed: int, cases: Sequence[Case], workers: int) -> Iterator[Found]:
+    with TemporaryDirectory(prefix="assay-self-test-") as folder:
+        if workers == 1:
+            yield from map(Trial(subject, folder, seed).judged, cases)
+            return
+        # spawned, since a fork takes over the locks of threads that it does not take over
+        pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin, (subject, folder, seed))
+        try:
+            yield from pool.map(_judged, cases)
+        except BrokenProcessPool as error:
+            raise UnavailableError(f"a process was ended from outside, perhaps for want of memory: {error}") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-def _past(rows: int, days: int) -> Past:
-    taken = _TAKEN - timedelta(days=days)
-    return Past(rows=rows, taken_at=taken, newest=taken - timedelta(days=1))
+_trial: Trial | None = None
+"""A worker's own."""
 
 
-def _write(frame: "pd.DataFrame", path: Path) -> None:
-    if path.suffix == ".csv":
-        frame.to_csv(path, index=False)
-    else:
-        frame.to_parquet(path, index=False)
+def _begin(subject: Subject, folder: str, seed: int) -> None:
+    global _trial  # a process pool hands its workers nothing else to keep
+    _trial = Trial(subject, folder, seed)
 
 
-def table(found: SelfTest) -> list[tuple[str, ...]]:
-    """The lines of a table, its head first: kind, rate at each strength, and what found it."""
-    lines: list[tuple[str, ...]] = [("planted fault", "weak", "medium", "strong", "found by")]
+def _judged(case: Case) -> Found:
+    assert _trial is not None
+    return _trial.judged(case)
+
+
+def _told(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+
+
+def table(found: SelfTest, strengths: Sequence[int] = (0, 1, 2)) -> list[tuple[str, ...]]:
+    """The lines of a table, its head first: kind, what was found at each strength, and what found it.
+
+    Of each strength it has the share that was found, and in brackets by the draft alone.
+    """
+    named = ("weak", "medium", "strong")
+    lines: list[tuple[str, ...]] = [("planted fault", *(named[at] for at in strengths), "found by")]
     for row in found.rows:
         rates = [
-            f"{100 * n / row.draws:.0f} % at {strength:g}"
-            for n, strength in zip(row.found, row.fault.strengths, strict=True)
+            f"{100 * n / row.draws:.0f} % ({100 * alone / row.draws:.0f} %) at {row.fault.strengths[at]:g}"
+            for n, alone, at in zip(row.found, row.drafted, strengths, strict=True)
         ]
         by = sorted(row.by, key=lambda name: (-row.by[name], name))
         lines.append((row.fault.name, *rates, ", ".join(by[:2]) or "nothing"))
@@ -216,9 +175,10 @@ def table(found: SelfTest) -> list[tuple[str, ...]]:
 
 def summary(found: SelfTest) -> str:
     """The rate of false alarms in words, and how many kinds were found."""
-    strong = sum(row.found[-1] == row.draws for row in found.rows)
+    always = sum(row.found[-1] == row.draws for row in found.rows)
+    alone = sum(row.drafted[-1] == row.draws for row in found.rows)
     by = f" ({', '.join(found.blocked_by)})" if found.blocked_by else ""
     return (
-        f"{found.blocked} of {found.clean} good samples blocked{by}; "
-        f"{strong} of {len(found.rows)} kinds of damage always found at their strongest"
+        f"{found.blocked} of {found.clean} good samples blocked{by}; {always} of {len(found.rows)} kinds of damage "
+        f"always found at their strongest, {alone} by the drafted contract alone"
     )
