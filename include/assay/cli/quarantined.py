@@ -29,7 +29,9 @@ def quarantined(
         Path | None, typer.Option(help="Write all rows to this file, .parquet or .csv.", show_default=False)
     ] = None,
     top: Annotated[int, typer.Option(help="How many rows to show; JSON and --out have them all.", min=0)] = 20,
-    root: Annotated[str | None, typer.Option(help="Folder of the snapshots; ASSAY_SNAPSHOTS without it.")] = None,
+    root: Annotated[
+        str | None, typer.Option(help="Folder or URL of the snapshots; ASSAY_SNAPSHOTS without it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON to standard output instead of text.")] = False,
 ) -> None:
     """List the rows that were set aside when a model's snapshots, or one of them, were taken, and why.

@@ -24,10 +24,10 @@ app = typer.Typer(
     schema, the source, the time it was taken, who may be in it and until when it may be kept. The same
     rows always make the same snapshot, and its id, MODEL-0123456789abcdef, stands in every verdict.
 
-    Snapshots are kept below ASSAY_SNAPSHOTS; --root names another folder.""",
+    Snapshots are kept below ASSAY_SNAPSHOTS; --root names another folder or URL.""",
 )
 
-Root = Annotated[str | None, typer.Option(help="Folder of the snapshots; ASSAY_SNAPSHOTS without it.")]
+Root = Annotated[str | None, typer.Option(help="Folder or URL of the snapshots; ASSAY_SNAPSHOTS without it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON to standard output instead of text.")]
 Id = Annotated[str, typer.Argument(help="A snapshot's id: MODEL-0123456789abcdef.", metavar="SNAPSHOT")]
 

@@ -19,6 +19,9 @@ TABLE = "table"
 
 _TAG = "assay.snapshot"
 _ATTEMPTS = 8  # as many writers of other contents may come first
+_LOOK_BACK = (
+    100  # versions: each is a file to read, and an older one that an interrupted run has left may be left there
+)
 
 # A snapshot is evidence: Delta's housekeeping must never remove its log or its files.
 _KEEP_ALL = {
@@ -102,8 +105,8 @@ def _committed(store: Store, name: str) -> tuple[int, list[str]] | None:
 
 
 def _version_of(table: "DeltaTable", name: str) -> int | None:
-    """The latest version of that name."""
-    return next((int(entry["version"]) for entry in table.history() if entry.get(_TAG) == name), None)
+    """The latest version of that name, among the last ones."""
+    return next((int(entry["version"]) for entry in table.history(_LOOK_BACK) if entry.get(_TAG) == name), None)
 
 
 def _holding(store: Store, paths: Sequence[str], digest: str) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@
 form of the two files must stay what it is.
 
 case.json
-    ``snapshots`` (folder), ``snapshot`` (id), ``seed``, ``gates`` (names), ``champion`` (version or
+    ``snapshots`` (folder or URL), ``snapshot`` (id), ``seed``, ``gates`` (names), ``champion`` (version or
     null), ``train`` (whether to train again), ``attempts`` (gate to its attempt on the snapshot),
     ``mitigated`` (whether mitigation made the model), ``reference`` (id of the champion's snapshot, or
     null), ``lost`` (why there is no reference, or empty), ``history`` (of earlier snapshots) and
