@@ -318,3 +318,11 @@ def test_the_outcome_is_the_worst_critical_one_in_any_order(found):
     assert judgement.outcome == worst(c.outcome for c in judgement.checks if c.severity == "critical")
     for check, finding in zip(judgement.checks, found, strict=True):
         assert (check.outcome is Outcome.PASS) == (finding.met is True and finding.support != 0)
+
+
+def test_names_may_be_as_long_as_anybody_likes(tmp_path):
+    name, key = "a very long name " * 20, "key" * 100
+    pd.DataFrame({key: range(3), name: [1, 2, 99]}).to_parquet(tmp_path / "rows.parquet")
+    suite = {"name": "s", "expectations": [expectation("expect_column_values_to_be_between", column=name, max_value=9)]}
+    (found,) = measure(files=[tmp_path / "rows.parquet"], suite=suite, key=key).findings
+    assert [dict(row) for row in found.examples] == [{key: "2", name: "99"}]

@@ -12,6 +12,7 @@ from assay.gates.contract.dialect import great_expectations
 from assay.gates.contract.mount import TABLE, mount, scratch, settings
 
 Entry = Mapping[str, Any]
+_LONGEST = 1 << 20
 
 
 @contextmanager
@@ -79,6 +80,7 @@ def open_batch(files: Sequence[Path]) -> Iterator[Batch]:
             asset = source.add_table_asset(TABLE, table_name=TABLE)
             batch = asset.add_batch_definition_whole_table("all").get_batch()
             with source.get_execution_engine().get_connection() as connection:
+                connection.dialect.max_identifier_length = _LONGEST  # else names are cut as PostgreSQL would have it
                 for statement in settings(database, files):
                     connection.exec_driver_sql(statement)
             yield Batch(source=source, gx_batch=batch, table=TABLE, columns=columns, rows=rows)
