@@ -34,6 +34,7 @@ VENDORS = {
     "sklearn": {"training"},
     "skl2onnx": {"training"},
     "deltalake": {"data"},
+    "obstore": {"data"},
     "fairlearn": {"training.mitigation"},
     "starlette": {"serving", "governance"},
     "fastapi": {"governance"},
