@@ -36,6 +36,8 @@ class Settings:
         File on another machine or disk to which an audit ships the anchors; None where there is none.
     sources : ``ASSAY_SOURCES``
         Folders and URLs, separated by commas, that data may come from; empty where it may from everywhere.
+    engine : ``ASSAY_ENGINE``
+        Name or URL of the Ibis backend that looks at whole data sets; DuckDB by default.
     """
 
     home: Path
@@ -48,6 +50,7 @@ class Settings:
     gateway_token: str = field(repr=False)
     anchors_file: Path | None = None
     sources: str = ""
+    engine: str = "duckdb"
 
     @property
     def source_roots(self) -> list[str]:
@@ -69,6 +72,7 @@ class Settings:
             gateway_token=os.environ.get("ASSAY_GATEWAY_TOKEN", ""),
             anchors_file=Path(shipped) if (shipped := os.environ.get("ASSAY_ANCHORS_FILE")) else None,
             sources=os.environ.get("ASSAY_SOURCES", ""),
+            engine=os.environ.get("ASSAY_ENGINE", "") or "duckdb",
         )
 
 

@@ -1,17 +1,20 @@
 """The port to a query engine: what is asked of rows that are never read into memory as a whole.
 
-Everything in this room that looks at a whole data set asks `Rows`. DuckDB answers here; an engine
-for a cluster or a warehouse answers the same few questions, and nobody who asks changes.
+Everything in this room that looks at a whole data set asks `Rows`. The questions are Ibis expressions: DuckDB
+answers them here, and what ``ASSAY_ENGINE`` names, such as Spark or a warehouse, where that is set.
 """
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from assay.core import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,7 +93,14 @@ def open_rows(files: Sequence[Path], *, memory: str = "256MB") -> AbstractContex
     files
         At least one.
     memory
-        How much the engine may hold before it goes to disk.
+        How much DuckDB may hold before it goes to disk; another engine has settings of its own.
+
+    Raises
+    ------
+    UserError
+        When there is no such engine as ``ASSAY_ENGINE`` names, or it cannot answer what it is asked.
+    OSError
+        When the files cannot be read, or the engine fails.
 
     Examples
     --------
@@ -101,13 +111,24 @@ def open_rows(files: Sequence[Path], *, memory: str = "256MB") -> AbstractContex
     ...         rows.count, rows.summaries(["n"])["n"], rows.repeated("n", 5)
     (4, Summary(nulls=1, distinct=2, low=1, high=3), (1, [3]))
     """
-    from assay.data.engine_duckdb import open_parquet
+    import pyarrow.parquet as pq
 
-    return open_parquet(files, memory=memory)
+    return _open(files, pq.read_schema(files[0]), memory)
 
 
-def open_table(table: "pa.Table") -> AbstractContextManager[Rows]:
-    """Ask about the rows of a table in memory."""
-    from assay.data.engine_duckdb import open_arrow
+@contextmanager
+def open_table(table: "pa.Table") -> Iterator[Rows]:
+    """Ask about the rows of a table in memory, which every engine finds in a scratch file."""
+    import pyarrow.parquet as pq
 
-    return open_arrow(table)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "table.parquet"
+        pq.write_table(table, file)
+        with _open([file], table.schema, "1GB") as rows:
+            yield rows
+
+
+def _open(files: Sequence[Path], schema: "pa.Schema", memory: str) -> AbstractContextManager[Rows]:
+    from assay.data.engine_open import open_parquet
+
+    return open_parquet(files, schema, engine=Settings.from_environment().engine, memory=memory)
