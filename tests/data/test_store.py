@@ -11,6 +11,7 @@ from tests.objects import KEYS
 from assay.core import UnavailableError, UserError, sha256_bytes
 from assay.data import cache
 from assay.data.store import DamagedError, models_in, store_of
+from assay.data.store_remote import RemoteStore
 
 
 @pytest.fixture(params=["folder", "object store"])
@@ -78,6 +79,22 @@ def test_one_of_many_that_write_at_once_wins(remote_root, old):
     for thread in threads:
         thread.join()
     assert [store_of(remote_root, "loan").read("m.json")] == [b"by %d" % at for at in won]
+
+
+def test_an_answer_that_was_lost_is_no_loss(remote_root, monkeypatch):
+    put = RemoteStore._put
+
+    def put_twice(store, path, content, mode):  # as a client does whose connection broke
+        put(store, path, content, mode)
+        put(store, path, content, mode)
+
+    monkeypatch.setattr(RemoteStore, "_put", put_twice)
+    store = store_of(remote_root, "loan")
+    assert store.exchange("m.json", None, b"1")
+    assert store.exchange("m.json", b"1", b"2")
+    assert not store.exchange("m.json", b"1", b"3")
+    assert store.read("m.json") == b"2"
+    store.prepare()
 
 
 def test_large_files(root):

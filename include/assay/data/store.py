@@ -93,7 +93,8 @@ class Store(Protocol):
     def exchange(self, path: str, old: bytes | None, new: bytes) -> bool:
         """Write a small file as a whole where there is the `old` content, or with None where there is no file.
 
-        Else nothing is written and it is False. Of two that write at once, on whatever machines, one is told True.
+        Else nothing is written and it is False. Of two that write at once, on whatever machines, one is told True; of
+        two that write the very same, both may be.
         """
 
     def remove(self, path: str) -> None:

@@ -54,8 +54,7 @@ class RemoteStore:
 
     def prepare(self) -> None:
         """Write a marker twice: the second time a store that knows conditional writes refuses."""
-        content = b"Snapshots kept by Assay.\n"
-        if self.exchange(_MARKER, None, content) and self.exchange(_MARKER, None, content):
+        if self.exchange(_MARKER, None, b"Assay keeps snapshots here.\n") and self.exchange(_MARKER, None, b"Again.\n"):
             raise problem(
                 self.root,
                 "does not know conditional writes (If-None-Match), so that two writers could overwrite one another",
@@ -114,7 +113,7 @@ class RemoteStore:
         try:
             self._put(path, new, mode)
         except (AlreadyExistsError, PreconditionError):
-            return False
+            return self.read(path) == new  # a first answer that was lost on the way comes back as a refusal
         return True
 
     def remove(self, path: str) -> None:
