@@ -1,7 +1,7 @@
 """How a column is spread, beside the reference: a histogram of ranges, or a pair of bars for each value."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from assay.core.distribution import LEAST, Cell, Distribution
@@ -145,9 +145,9 @@ def ranges(spread: Distribution) -> Ranges:
         ],
         shares=[Tick(x=tick.x, label=percent(float(tick.label))) for tick in up.ticks],
         labels=[
-            Label(x=round((slot.low + slot.high) / 2, 1), y=FLOOR + 17, text=cell_name(spread, slot.cell, short=True))
+            Label(x=round((slot.low + slot.high) / 2, 1), y=FLOOR + 17, text=cell_name(spread, cell, short=True))
             for slot in slots
-            if slot.cell not in core
+            for cell in _named(slot.cell, core)
         ],
         scale=(left, right),
     )
@@ -197,6 +197,13 @@ def _bar(slot: _Slot, share: float, rows: int | None, up: Scale) -> Bar:
         x=slot.low, y=round(FLOOR - height, 1), width=round(slot.high - slot.low, 1), height=round(height, 1),
         outside=slot.cell.outside,
     )  # fmt: skip
+
+
+def _named(cell: Cell, core: Sequence[Cell]) -> Iterator[Cell]:
+    """A cell that stands beside the scale, as it is named there: as if it were open to its side."""
+    if cell not in core:
+        above = cell.low is not None and bool(core) and cell.low >= (core[-1].high or 0.0)
+        yield replace(cell, high=None) if above else cell if cell.high is None else replace(cell, low=None)
 
 
 def _limits(spread: Distribution, core: Sequence[Cell], scale: Scale) -> Iterator[Label]:

@@ -28,8 +28,11 @@ def cell_name(spread: Distribution, cell: Cell, *, short: bool = False) -> str:
     high = "" if cell.high is None else _shown(spread, cell.high - less)
     if low and high:
         return low if low == high else f"{low} to {high}"
+    beyond = not less and cell.outside and spread.limit is not None and cell.low == spread.limit.max
     if short:
-        return f"≥ {low}" if low else f"{'≤' if less else '<'} {high}"
+        return f"{'>' if beyond else '≥'} {low}" if low else f"{'≤' if less else '<'} {high}"
+    if low and beyond:
+        return f"{'after' if spread.kind == 'time' else 'above'} {low}"
     below, above = {"whole": ("up to {}", "{} and above"), "time": ("before {}", "from {} on")}.get(
         spread.kind, ("below {}", "{} and above")
     )

@@ -204,7 +204,7 @@ def _outcome(verdict: Verdict) -> str:
         how = "the only check that decides does" if len(critical) == 1 else f"all {len(critical)} checks that decide do"
         return f"{came_to}: {how}.{note if others else ''}"
     worse = sum(check.outcome is verdict.outcome for check in critical)
-    measured = any(check.interval for check in critical)
+    measured = any(check.interval for check in critical) and verdict.gate != "contract"
     held = _HELD[verdict.outcome][worse > 1] if measured else f"came to {verdict.outcome}"
     if len(critical) == 1:
         return f"{came_to}."

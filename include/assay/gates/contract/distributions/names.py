@@ -1,6 +1,5 @@
 """Which values of a column of few are named in its distribution: the frequent ones, and no personal ones."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -63,7 +62,8 @@ def is_refused(value: str | float, allowed: Allowed) -> bool:
 
 def shown(value: str | float) -> str:
     """A value as a page shows it, on one line and not at length."""
-    return textwrap.shorten(spelled(value), _LONG, placeholder="...") or "(empty)"
+    text = " ".join(spelled(value).split())
+    return (text if len(text) <= _LONG else f"{text[: _LONG - 3]}...") or "(empty)"
 
 
 def _counts(values: Values) -> Mapping[str | float, int]:
