@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assay.core import Settings, UserError
+from assay.core import Settings
 from assay.data.engine import open_rows, open_table
 
 N = 3000
@@ -130,5 +130,5 @@ def test_a_file_that_cannot_be_read_is_an_os_error(engine, tmp_path):
             path.write_bytes(b"PAR1 no longer a table PAR1")
             rows.summaries(["id"])
 
-    with pytest.raises(OSError, match="(?i)parquet"):
+    with pytest.raises(OSError, match=r"(?i)parquet"):
         ask()
