@@ -87,6 +87,26 @@ def test_columns_that_belong_together_are_found():
     assert gap["kwargs"]["unexpected_rows_query"].endswith('"plan" IS NULL AND "tier" IS NOT NULL')
 
 
+def test_a_column_dealt_anew_is_found_where_it_is_tied_to_another(tmp_path):
+    """The tie may have exceptions, and need not name one value for each."""
+    rng = np.random.default_rng(1)
+    kind = rng.choice(["child", "pupil", "adult", "retired"], 4000, p=[0.2, 0.2, 0.5, 0.1])
+    marital = np.where(np.isin(kind, ["child", "pupil"]), "single", rng.choice(["single", "married", "widowed"], 4000))
+    marital[:3] = "married"
+    rows = pd.DataFrame({"id": range(4000), "kind": kind, "marital": marital, "coin": rng.choice(["h", "t"], 4000)})
+    suite = drafted(rows, key="id")
+    (tie,) = found(suite, "expect_column_pair_values_to_be_in_set")
+    assert (tie["kwargs"]["column_A"], tie["kwargs"]["column_B"]) == ("kind", "marital")
+    assert ["child", "married"] not in tie["kwargs"]["value_pairs_set"]
+    assert 0.9 < tie["kwargs"]["mostly"] < 1
+    assert "All but" in tie["meta"]["notes"]
+    assert judged(tmp_path, rows, suite).outcome is Outcome.PASS
+    hit = rng.random(4000) < 0.3
+    rows.loc[hit, "marital"] = rng.permutation(rows.loc[hit, "marital"])
+    bad = [check.name for check in judged(tmp_path, rows, suite).checks if check.outcome is not Outcome.PASS]
+    assert bad == ["expect_column_pair_values_to_be_in_set"]
+
+
 def null_burst(rows):
     rows.loc[:20, "minutes"] = None
 

@@ -103,8 +103,13 @@ def test_a_check_says_what_was_measured(tmp_path):
         expectation("expect_table_row_count_to_equal", value=4),
         expectation("expect_compound_columns_to_be_unique", column_list=["age", "sex"]),
         expectation("expect_column_distinct_values_to_equal_set", column="sex", value_set=["f", "x"]),
-    )
-    between, null, mean, count, unique, distinct = checks
+        expectation(
+            "expect_column_kl_divergence_to_be_less_than", column="sex", threshold=0.1,
+            partition_object={"values": ["f", "m"], "weights": [0.5, 0.5]},
+        ),
+    )  # fmt: skip
+    between, null, mean, count, unique, distinct, shares = checks
+    assert (shares.limit, shares.outcome) == (Limit(max=0.1), Outcome.FAIL)
     assert (between.attribute, between.support, between.limit) == ("age", 3, Limit(max=0.4))
     assert between.estimate == pytest.approx(1 / 3)
     assert between.outcome is Outcome.PASS

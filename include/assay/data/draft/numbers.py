@@ -87,8 +87,8 @@ def _quantiles(
         middle = ", ".join(f"{values[3 * at + 1]:,g}" for at in kept)
         yield expect(
             "expect_column_quantile_values_to_be_between",
-            f"At {', '.join(f'{_POINTS[at]:.0%}' for at in kept)} of the ordered values stand {middle}; {room.told} "
-            "has them this near by chance: beyond it is another unit or another population.",
+            f"At {', '.join(f'{_POINTS[at]:.0%}' for at in kept)} of the ordered values stand {middle}; each may lie "
+            f"where chance puts it in {room.told}: further off is another unit or another population.",
             column=name,
             quantile_ranges={
                 "quantiles": [_POINTS[at] for at in kept],

@@ -95,10 +95,12 @@ def _blank(entry: Entry) -> Finding:
 
 
 def _limit(entry: Entry) -> Limit | None:
-    """What the observed number was held against, where that was a range or a value."""
+    """What the observed number was held against, where that was a range, a value or a threshold."""
     kwargs = entry["kwargs"]
     if entry["type"] == "unexpected_rows_expectation":
         return Limit(max=0)
+    if (most := _number(kwargs.get("threshold"))) is not None:
+        return Limit(max=most)
     low, high = (_number(kwargs.get(key, kwargs.get("value"))) for key in ("min_value", "max_value"))
     return None if low is None and high is None else Limit(min=low, max=high)
 
