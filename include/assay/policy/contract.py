@@ -12,7 +12,7 @@ class Contract(BuiltIn):
     """The contract gate: a suite, and the checks that come with the gate.
 
     With `on_bad_rows: quarantine` the rows that a critical expectation does not expect are set aside, and
-    the clean rest is judged in their place, as long as they are at most `max_quarantined` of all rows.
+    the clean rest is judged and trained on, as long as they are at most `max_quarantined` of all rows.
     """
 
     on_bad_rows: Literal["block", "quarantine"] = "block"
