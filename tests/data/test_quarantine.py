@@ -48,12 +48,11 @@ def table(numbers):
     )
 
 
-def take(folder, rows, sieve=None):
+def take(folder, rows, sieve=None, root=None):
     pq.write_table(rows, folder / "t.parquet")
     sieve = sieve or QuarantineSieve(negative, limit=0.1, data=DATA, model="m")
-    return create_snapshot(
-        source="t.parquet", base=folder, data=DATA, model="m", root=str(folder / "root"), sieve=sieve
-    )
+    root = root or str(folder / "root")
+    return create_snapshot(source="t.parquet", base=folder, data=DATA, model="m", root=root, sieve=sieve)
 
 
 def kept_of(rows):
@@ -173,6 +172,19 @@ def test_rows_that_were_deleted_in_time_are_told_of_and_no_loss(tmp_path):
     assert told(again)["entry"]["manifest_sha256"] != facts["entry"]["manifest_sha256"]
     assert [Sifted.of(each, root=root, model="m").facts() for each in (facts, told(again))] == [facts, told(again)]
     assert verify_quarantined(root, again) == []
+
+
+def test_rows_are_set_aside_in_an_object_store_as_in_a_folder(tmp_path, remote_root):
+    local, taken = take(tmp_path, BAD), take(tmp_path, BAD, root=remote_root)
+    again = take(tmp_path, BAD, root=f"{remote_root}/")
+    pinned = [told(each)["entry"] for each in (local, taken, again)]
+    assert len({(each["id"], each["content_sha256"], each["table_version"]) for each in pinned}) == 1
+    (entry,) = quarantined(remote_root, "m", taken.id)
+    assert entry.table() == quarantined(str(tmp_path / "root"), "m")[0].table()
+    assert Sifted.of(told(again), root=remote_root, model="m").facts() == told(taken)
+    assert [*verify_snapshot(taken), *verify_quarantined(remote_root, taken)] == []
+    entry.folder.remove(entry.manifest["files"][0]["path"])
+    assert [each.message for each in verify_quarantined(remote_root, taken)] == ["is missing"]
 
 
 def test_what_was_recorded_must_still_be_there(tmp_path):
