@@ -8,7 +8,7 @@ from airflow.dag_processing.dagbag import DagBag
 
 def main() -> None:
     bag = DagBag(dag_folder=sys.argv[1])
-    heavy = {"mlflow", "pandas", "numpy", "sklearn", "great_expectations", "onnxruntime", "duckdb", "deltalake"}
+    heavy = {"mlflow", "pandas", "numpy", "sklearn", "great_expectations", "onnxruntime", "duckdb", "deltalake", "ibis"}
     found = {
         "errors": {str(file): trace for file, trace in bag.import_errors.items()},
         "heavy": sorted(heavy & {name.partition(".")[0] for name in sys.modules}),
