@@ -131,6 +131,23 @@ def _vanished(run):
     (lost,) = told(run)
     assert "is missing, and no tombstone says that it was deleted" in lost
     away.rename(rows)
+    _lost_its_manifest(run, rows)
+
+
+def _lost_its_manifest(run, rows):
+    """Rows without a manifest that a dossier knows are no remains of a killed taking: they are wanted back."""
+    (manifest,) = Path(run.settings.snapshots).rglob("manifests/*.json")
+    whole = manifest.read_bytes()
+    stray = rows.with_name(f"{model_of(run)}-0123456789abcdef-00000.parquet")
+    stray.write_bytes(b"")
+    other = manifest.with_name(f"{model_of(run)}-fedcba9876543210.json")
+    other.write_bytes(whole.replace(manifest.stem.encode(), other.stem.encode()).replace(b"-00000.", b"-00001."))
+    manifest.unlink()
+    planned = expiry.plan(run.settings, today=OVER - timedelta(days=2))
+    manifest.write_bytes(whole)
+    other.unlink()
+    stray.unlink()
+    assert planned.strays == (str(stray),)
 
 
 def _overdue(run, monkeypatch):

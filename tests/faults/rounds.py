@@ -113,7 +113,7 @@ def kills_of(seed: int, runs: int) -> list[Kill]:
     own = [] if later else first[model :: 1 + (runs - 1) // ROUNDS_PER_MODEL]
     task = chance.choice(list(TASKS))
     anywhere = Kill(task, action=chance.randrange(len(TASKS[task])), after=chance.uniform(0.0, 0.6))
-    return [*every[seed::runs], *own, anywhere]
+    return [*own, *every[seed::runs], anywhere]  # after any other kill the rows would have been taken
 
 
 def ended(child: int, kill_after: float | None) -> int:

@@ -9,6 +9,7 @@ over, or when the rows are gone that they were taken out of.
 """
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -81,26 +82,36 @@ def deletions(root: str, model: str) -> list[Deletion]:
     return [Deletion(store=store, tombstone=each) for store in stores for each in tombstones.every(store)]
 
 
-def strays(root: str, model: str) -> list[tuple[Store, str]]:
+def strays(root: str, model: str, known: Collection[str] = ()) -> list[tuple[Store, str]]:
     """Files with rows that no snapshot names: a taking was killed before it was one, and not done again.
 
     None are looked for in a store that other machines write to: there a taking may be under way.
+
+    Parameters
+    ----------
+    known
+        Snapshots, and rows set aside, that somebody knows: if they have no manifest, that was lost, and will be missed.
     """
     found = []
     for store in (store_of(root, model), quarantine_of(root, model)):
         kept = [each for each in list_snapshots(store.root, store.model) if each.tombstone is None]
-        known = {str(file["path"]) for each in kept for file in each.manifest["files"]}
-        known |= {path for each in tombstones.every(store) for path in each.files}
-        names = [] if store.shared else store.names(TABLE)
-        paths = (f"{TABLE}/{name}" for name in names if name.endswith(".parquet"))
-        found += [(store, path) for path in paths if path not in known]
+        named = {str(file["path"]) for each in kept for file in each.manifest["files"]}
+        named |= {path for each in tombstones.every(store) for path in each.files}
+        names = [name for name in ([] if store.shared else store.names(TABLE)) if name.endswith(".parquet")]
+        own = (name for name in names if not name.startswith(tuple(known)))
+        found += [(store, path) for name in own if (path := f"{TABLE}/{name}") not in named]
     return found
 
 
-def sweep(root: str, model: str) -> list[str]:
+def sweep(root: str, model: str, known: Collection[str] = ()) -> list[str]:
     """Delete `strays`, and what killed takings have left elsewhere; which those were, as people are told of them.
 
     Who takes the same rows again finds them gone and writes them anew.
+
+    Parameters
+    ----------
+    known
+        As for `strays`.
 
     Raises
     ------
@@ -108,7 +119,7 @@ def sweep(root: str, model: str) -> list[str]:
         When a disk or a store fails.
     """
     with staging(store_of(root, model)):  # nobody takes rows meanwhile
-        found = strays(root, model)
+        found = strays(root, model, known)
         for store, path in found:
             store.remove(path)
     return [store.place(path) for store, path in found]

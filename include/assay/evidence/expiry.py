@@ -141,7 +141,7 @@ def expire(
                 made = delete_rows(due[0], by=by, today=today)  # then what was set aside from it is due, too
                 deleted += [] if made is None else [_recorded(used, made)]
             kept += stay
-            swept += sweep(settings.snapshots, name)
+            swept += sweep(settings.snapshots, name, _known(used)) if found.strays else []
     return Expired(deleted=tuple(deleted), kept=tuple(kept), strays=tuple(swept))
 
 
@@ -149,13 +149,19 @@ def _plan(settings: Settings, model: str, today: date) -> tuple[Plan, list[Use]]
     from assay.data.expiry import deletions, overdue, parent_of, strays
 
     due, begun = overdue(settings.snapshots, model, today), deletions(settings.snapshots, model)
-    used = list(uses(settings, model)) if due or begun else []
+    loose = strays(settings.snapshots, model)
+    used = list(uses(settings, model)) if due or begun or loose else []
     needed = {each.id: tuple(needs(settings, model, parent_of(each), used)) for each in due}
     return Plan(
         due=tuple(Due(model=model, snapshot=each, needs=needed[each.id]) for each in due),
         begun=tuple(each for each in begun if each.left() or _unrecorded(used, each)),
-        strays=tuple(store.place(path) for store, path in strays(settings.snapshots, model)),
+        strays=tuple(store.place(path) for store, path in loose and strays(settings.snapshots, model, _known(used))),
     ), used
+
+
+def _known(used: Sequence[Use]) -> set[str]:
+    """The snapshots, and rows set aside, that a dossier names."""
+    return {name for use in used for name in use.names}
 
 
 def _models(root: str, model: str | None) -> list[str]:

@@ -51,10 +51,19 @@ class Use:
         return not self.live.ended and "card" not in wrote and is_younger(self.anchors[-1].at, _LATELY)
 
     @property
+    def names(self) -> list[str]:
+        """The ids of the run's rows and of those that were set aside."""
+        return [self.facts["snapshot"], *filter(None, [self._aside.get("id")])]
+
+    @property
     def manifests(self) -> list[str]:
-        """The manifests, by SHA-256, of the run's rows and of those that were set aside."""
-        aside = (self.facts.get("quarantine") or {}).get("entry") or {}
-        return [self.facts["manifest_sha256"], *filter(None, [aside.get("manifest_sha256")])]
+        """The manifests of both, by SHA-256."""
+        return [self.facts["manifest_sha256"], *filter(None, [self._aside.get("manifest_sha256")])]
+
+    @property
+    def _aside(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = (self.facts.get("quarantine") or {}).get("entry") or {}
+        return found
 
     def records(self, operation: str) -> bool:
         """Whether an operation is recorded, and the run's tags are of the last record: a kill may come in between."""
