@@ -98,8 +98,10 @@ def test_the_page_of_the_verdict_tells_both_counts(trained):
 
 def test_a_verification_notices_what_was_done_to_rows_set_aside(trained):
     def found():
-        said = verify(archive(trained.settings), trained.folder.policy.model, 1, patience=0).findings
-        return [str(each) for each in said if "quarantine" in str(each)]
+        every = verify(archive(trained.settings), trained.folder.policy.model, 1, patience=0).checks
+        (check,) = (each for each in every if each.name == "snapshot")
+        assert ", 3 rows set aside, the manifest and the content" in check.about
+        return [str(each) for each in check.findings]
 
     assert found() == []
     store = Path(quarantine_of(trained.settings.snapshots, trained.folder.policy.model).place())
