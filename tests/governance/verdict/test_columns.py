@@ -56,6 +56,11 @@ def test_the_summary_counts_rows_and_names_keys():
     assert "no luck is in it" in told.means
 
 
+def test_rows_that_were_set_aside_are_told_in_the_summary_though_all_passes():
+    aside = check("quarantine", Outcome.PASS, attribute=None, groups=None, reason="12 of 900 rows set aside, 888 clean")
+    assert "Quarantine: 12 of 900 rows set aside, 888 clean." in Page(page([aside])).said
+
+
 @pytest.mark.parametrize("gate", ["fairness", "performance"])
 def test_other_gates_have_no_such_sentence(gate):
     assert story(verdict(gate, [refused("a", 3)])).rows == ""

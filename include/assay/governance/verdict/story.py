@@ -9,7 +9,7 @@ from assay.evidence.pictures.checks import PAID, is_paired, sides
 from assay.evidence.pictures.reliability import is_bin
 from assay.governance.verdict.groups import FOUND
 
-_KEYS = 5
+_KEYS, _QUARANTINE = 5, "quarantine"
 TOLD = 4
 """Checks that the summary names; all of them follow below it."""
 
@@ -83,7 +83,8 @@ class Story:
     more
         How many further checks came to the same.
     rows
-        For data that fail their contract, how many rows the check objects to that objects to most, and to which.
+        For data that were held to a contract, how many rows the check objects to that objects to most, and to
+        which, and how many were set aside.
     mitigated
         What the mitigation gained and what it cost, each a sentence.
     means, next
@@ -111,7 +112,7 @@ def story(verdict: Verdict) -> Story:
         asked=_asked(verdict),
         outcome=_outcome(verdict),
         decided=[(_named(check, verdict.gate), _gist(check.reason)) for check in decided[:TOLD]],
-        rows=_most_rows(decided) if verdict.gate == "contract" and verdict.outcome is Outcome.FAIL else "",
+        rows=_rows(verdict, decided) if verdict.gate == "contract" else "",
         more=max(0, len(decided) - TOLD) if verdict.outcome is not Outcome.PASS else 0,
         mitigated=_mitigated(verdict),
         means="" if person or not verdict.checks else _means(verdict),
@@ -145,6 +146,12 @@ def _named(check: Check, gate: str) -> str:
         return phrase(check)
     compared = f" ({sides(check)})" if check.groups else ""
     return f"{words.attribute(check.attribute)}: {words.plain(check.name).removeprefix('expect ')}{compared}"
+
+
+def _rows(verdict: Verdict, decided: Sequence[Check]) -> str:
+    most = _most_rows(decided) if verdict.outcome is Outcome.FAIL else ""
+    aside = [f"Quarantine: {check.reason.rstrip('.')}." for check in verdict.checks if check.name == _QUARANTINE]
+    return " ".join(filter(None, [most, *aside]))
 
 
 def _most_rows(checks: Sequence[Check]) -> str:
