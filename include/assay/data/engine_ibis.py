@@ -79,12 +79,16 @@ class IbisRows:
     def repeated(self, column: str, shown: int) -> tuple[int, list[Any]]:
         """How many values occur more than once, and the least few of them."""
         again = self._repeating(self._present(column))
+        if again is None:
+            return 0, []
         answer = self._ask(again.select("v", n=again.count().over()).order_by("v").limit(shown))
         return (int(answer["n"][0].as_py()), answer["v"].to_pylist()) if len(answer) else (0, [])
 
     def alike(self, columns: Sequence[str]) -> int:
         """How many rows are the same as another one in some columns."""
         again = self._repeating(self._selected(columns))
+        if again is None:
+            return 0
         return int(self._ask(again.aggregate(n=again.times.sum()))["n"][0].as_py() or 0)
 
     def largest_categories(self, column: str, limit: int) -> list[tuple[Any, int]]:
@@ -156,13 +160,16 @@ class IbisRows:
     def _selected(self, columns: Sequence[str]) -> "ir.Table":
         return self._table.select({f"c{at}": self._table[self._names[name]] for at, name in enumerate(columns)})
 
-    def _repeating(self, rows: "ir.Table") -> "ir.Table":
-        """The rows that occur more than once, with how often they do."""
+    def _repeating(self, rows: "ir.Table") -> "ir.Table | None":
+        """The rows that occur more than once, with how often they do; None when there are none."""
         if self._backend.has_operation(ops.Hash):
             # 8 bytes for a row, however long: only rows that may repeat are then compared whole
             hashed = rows.mutate(h=ibis.struct({name: rows[name] for name in rows.columns}).hash())
             seen = hashed.group_by("h").aggregate(times=hashed.count())
-            rows = hashed.filter(hashed.h.isin(seen.filter(seen.times > 1).h)).drop("h")
+            seen = seen.filter(seen.times > 1)
+            if not self._ask(seen.aggregate(n=seen.count()))["n"][0].as_py():
+                return None
+            rows = hashed.filter(hashed.h.isin(seen.h)).drop("h")
         counted = rows.group_by(rows.columns).aggregate(times=rows.count())
         return counted.filter(counted.times > 1)
 
