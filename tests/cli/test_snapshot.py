@@ -136,7 +136,7 @@ def test_a_changed_byte_is_found(run, tmp_path):
         (["verify", "loan-0123456789abcdef"], "no such snapshot"),
         (["create", "lone"], 'did you mean "loan"'),
         (["create", "loan", "--source", "nowhere.csv"], "no such file"),
-        (["list", "--root", "s3://bucket"], "is a URL"),
+        (["list", "--root", "ftp://host/x"], "snapshots cannot be kept at"),
     ],
 )
 def test_mistakes_are_told_in_one_line(run, arguments, message):
