@@ -108,6 +108,13 @@ def test_moments_are_met_to_the_microsecond():
         assert rows.histograms({"at": edges})["at"].tolist() == [1, 2, 1]
 
 
+@pytest.mark.parametrize("engine", ["datafusion", "duckdb"])
+def test_instants_are_told_in_one_time_zone(monkeypatch, engine):
+    monkeypatch.setenv("ASSAY_ENGINE", engine)
+    with open_table(pa.table({"at": pa.array([0], pa.timestamp("us", "Europe/Berlin"))})) as rows:
+        assert rows.summaries(["at"])["at"].low.isoformat() == "1970-01-01T00:00:00+00:00"
+
+
 def test_the_library_is_imported_by_who_asks_alone():
     code = "import sys, assay.cli, assay.data.engine, assay.data.diff; sys.exit('ibis' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -63,10 +63,9 @@ class IbisRows:
             (answer,) = self._ask(self._table.aggregate(**asked)).to_pylist()
             for at, name in enumerate(part):
                 present = answer[f"n{at}"]
-                found[name] = Summary(
-                    nulls=self.count - present, distinct=min(answer[f"d{at}"], present),
-                    low=answer.get(f"l{at}"), high=answer.get(f"h{at}"),
-                )  # fmt: skip
+                low, high = (_instant(answer.get(f"{end}{at}"), self.schema.field(name).type) for end in "lh")
+                distinct = min(answer[f"d{at}"], present)
+                found[name] = Summary(nulls=self.count - present, distinct=distinct, low=low, high=high)
         return found
 
     def counts(self, columns: Sequence[str]) -> "tuple[pa.Table, NDArray[np.int64]]":
@@ -215,6 +214,13 @@ def _bisected(value: "ir.Column", edges: Sequence[Any], first: int) -> "ir.Value
     half = len(edges) // 2
     low, high = _bisected(value, edges[:half], first), _bisected(value, edges[half + 1 :], first + half + 1)
     return ibis.ifelse(value <= edges[half], low, high)
+
+
+def _instant(value: Any, type_: Any) -> Any:
+    """A value as it is, but instants in one time zone: engines give them in several, and Spark in none."""
+    if not isinstance(value, datetime) or getattr(type_, "tz", None) is None:
+        return value
+    return (value if value.tzinfo else value.replace(tzinfo=UTC)).astimezone(UTC)
 
 
 def _counted(values: "ir.Table") -> "ir.Table":
