@@ -53,7 +53,7 @@ print("measured", time.perf_counter() - start, resource.getrusage(resource.RUSAG
 OURS = (
     """
 from pathlib import Path
-import duckdb, pandas, pyarrow.parquet
+import duckdb, ibis, pandas, pyarrow.parquet
 from assay.cli.inputs import Mistakes, Rows
 from assay.data.sources import glimpse
 from assay.gates.fairness import judge, measure
