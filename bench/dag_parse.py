@@ -17,7 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "include" / "models" / "income"
 RETRAIN = ROOT / "dags" / "retrain.py"
-TASKS = 9
+TASKS = 14
 LIMIT = 0.5
 
 IMPORT = """

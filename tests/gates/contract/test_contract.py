@@ -139,6 +139,16 @@ def test_what_cannot_be_evaluated_is_an_error_and_spoils_nothing_else(tmp_path):
     assert judgement.outcome is Outcome.ERROR
 
 
+def test_numbers_and_texts_in_one_column_are_told_as_that(tmp_path):
+    (tmp_path / "d.csv").write_text("age\n1\nx\n2020-01-01\n")
+    entry = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "age", "min_value": 0}}
+    suite = {"expectations": [{**entry, "meta": {}, "severity": "critical"}]}
+    [check] = judge(measure(files=[tmp_path / "d.csv"], suite=suite)).checks
+    assert check.outcome is Outcome.ERROR
+    assert '"age" is a column of texts' in check.reason
+    assert check.reason.endswith("2 of 3 are no numbers")
+
+
 def test_a_column_that_must_exist_and_does_not_is_a_failure(tmp_path):
     judgement, _ = judged(tmp_path, {"age": [1]}, expectation("expect_column_to_exist", column="sex"))
     assert judgement.outcome is Outcome.FAIL

@@ -62,7 +62,7 @@ def _evaluated(
         except Exception as other:  # as above
             return unevaluated(entry, f"{error}; nor in pandas: {other}"), None
         if error_of(result):  # what SQL had to say is nearer to the data
-            return unevaluated(entry, error), None
+            return unevaluated(entry, _of_texts(batch, entry, error) or error), None
         refused = error
     empty = _empty(batch, entry, result)
     if result["success"] or empty:
@@ -74,6 +74,16 @@ def _evaluated(
     examples = () if rows is None else rows.examples(batch, key)
     finding = finding_of(entry, batch.rows, result, fallback=refused, empty=empty)
     return named(finding, entry, examples, key), rows
+
+
+def _of_texts(batch: Batch, entry: Entry, error: str) -> str:
+    """In plain words, that an expectation of numbers or times met texts: few of them make a column one of texts."""
+    if "cannot be computed on column of type VARCHAR" not in error:
+        return ""
+    name = entry["kwargs"]["column"]
+    query = "SELECT count({0}), count({0}) - count(TRY_CAST({0} AS DOUBLE)) FROM {1}"
+    values, texts = batch.connection.execute(query.format(fallback.identifier(name), batch.table)).fetchall()[0]
+    return f'"{name}" is a column of texts, which have no order to hold to this: {texts:,} of {values:,} are no numbers'
 
 
 def _empty(batch: Batch, entry: Entry, result: Mapping[str, Any]) -> bool:

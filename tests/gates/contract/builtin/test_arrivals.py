@@ -44,10 +44,17 @@ def test_the_reference_will_do_without_a_history(tmp_path):
     assert checks(tmp_path, rows(10), only("volume")) == {}
 
 
-def test_no_rows_fail_whatever_was_usual_and_nothing_else_is_asked(tmp_path):
+def test_of_no_rows_nothing_is_judged_whatever_was_usual_and_nothing_else_is_asked(tmp_path):
     found = checks(tmp_path, {"id": [], "at": []}, only("volume", "freshness", "all_null", "pii"))
-    assert [(key, check.outcome) for key, check in found.items()] == [(("volume", None), Outcome.FAIL)]
-    assert found["volume", None].reason == "there are no rows at all"
+    assert [(key, check.outcome) for key, check in found.items()] == [(("volume", None), Outcome.ERROR)]
+    assert found["volume", None].reason.startswith("there are no rows at all")
+
+
+def test_of_one_row_nothing_is_judged_though_it_was_usual(tmp_path):
+    for history in ({}, {"history": past(1, 1)}):
+        check = checks(tmp_path, rows(1), only("volume"), **history)["volume", None]
+        assert (check.outcome, check.severity) == (Outcome.ERROR, "critical")
+        assert check.reason.startswith("there is one row")
 
 
 @pytest.mark.parametrize(("age", "outcome"), [(1, Outcome.PASS), (6, Outcome.PASS), (7, Outcome.FAIL)])

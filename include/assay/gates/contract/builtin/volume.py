@@ -12,6 +12,8 @@ from assay.stats.intervals import normal_quantile
 
 NAME = "volume"
 _LATEST = 10
+_LEAST = 2
+"""Fewer rows have no share, no spread and no part to hold out: nothing that is said of them is evidence."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -23,15 +25,15 @@ class Rows:
 
 
 def measure(look: Look) -> Rows | None:
-    """The latest of the history, else the reference; None where there is neither and there are rows."""
+    """The latest of the history, else the reference; None where there is neither and rows enough to judge."""
     usual = tuple(past.rows for past in look.history[-_LATEST:])
     if not usual and look.reference is not None:
         usual = (look.reference[1].rows,)
-    return Rows(rows=look.facts.rows, usual=usual) if usual or not look.facts.rows else None
+    return Rows(rows=look.facts.rows, usual=usual) if usual or look.facts.rows < _LEAST else None
 
 
 def judge(evidence: Rows, policy: Volume, confidence: float) -> list[Check]:
-    """Hold the number of rows to the limits, as a multiple of the usual; no rows at all always fail.
+    """Hold the number of rows to the limits, as a multiple of the usual; of less than two rows nothing can be judged.
 
     Beyond a limit it fails only where it is further from the usual than arrivals at random would be: of a
     hundred rows a fifth may well be missing by chance.
@@ -45,8 +47,9 @@ def judge(evidence: Rows, policy: Volume, confidence: float) -> list[Check]:
             f"{evidence.rows:,} rows, usually {usual:,.0f}: {reason.replace(f' [{ratio:.4g}, {ratio:.4g}]', ' times')}"
         )
     severity = policy.severity
-    if not evidence.rows:
-        outcome, reason = Outcome.FAIL, "there are no rows at all"
+    if evidence.rows < _LEAST:
+        found = "is one row" if evidence.rows else "are no rows at all"
+        outcome, reason = Outcome.ERROR, f"there {found}: nothing can be judged; see what became of the source"
     elif outcome is Outcome.FAIL and abs(evidence.rows - usual) <= (
         chance := normal_quantile(surer(confidence)) * math.sqrt(evidence.rows + usual)
     ):
