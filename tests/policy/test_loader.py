@@ -223,13 +223,14 @@ def test_a_policy_of_a_later_form_says_so(given, said):
     assert said in message(GOOD.replace("schema: 1", f"schema: {given}"))
 
 
-@pytest.mark.parametrize("depth", [51, 200_000])
+@pytest.mark.parametrize("depth", [5_000, 200_000])
 def test_what_is_nested_beyond_all_measure_is_refused_before_it_is_built(depth):
     assert "nested too deeply" in message(GOOD.replace("[sex, [sex, race]]", "[" * depth + "]" * depth))
 
 
-def test_of_what_is_nested_or_repeated_only_the_beginning_is_shown():
-    lists = "[" * 40 + "]" * 40
+@pytest.mark.parametrize("depth", [200, 4_000])
+def test_of_what_is_nested_or_repeated_only_the_beginning_is_shown(depth):
+    lists = "[" * depth + "]" * depth
     assert "got [[[[...]]]]" in message(GOOD.replace("[sex, [sex, race]]", lists))
     laughs = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in pairwise("abcdefg")

@@ -86,7 +86,6 @@ class Tombstone:
         store.remove(_path(self.place))
 
 
-
 def place_of(snapshot_id: str, manifest_sha256: str) -> str:
     """What names a snapshot and one of its manifests: the same rows, deleted and taken again, have another.
 

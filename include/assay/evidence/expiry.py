@@ -5,14 +5,13 @@ made from them. Whatever is killed in between is ended by doing it again.
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from assay.core import Event, Settings, did_you_mean, problem
 from assay.evidence.needs import Need, Use, needs, operation_of, uses
-from assay.evidence.opening import rollouts
+from assay.evidence.opening import rollouts, snapshots_lock
 from assay.evidence.verify.snapshot import EXPIRY
 from assay.rollout.exclusive import exclusive
 
@@ -76,11 +75,6 @@ class Expired:
     strays: tuple[str, ...]
 
 
-def snapshots_lock(settings: Settings, model: str) -> AbstractContextManager[None]:
-    """Let one process at a time either delete a model's rows, or record that a run works with them."""
-    return exclusive(rollouts(settings).engine, f"snapshots {model}")
-
-
 def plan(settings: Settings, model: str | None = None, *, today: date) -> Plan:
     """What is due on a day, and what needs it.
 
@@ -131,7 +125,9 @@ def expire(
     kept: list[Due] = []
     swept: list[str] = []
     for name in _models(settings.snapshots, model):
-        with snapshots_lock(settings, name):  # from the question who needs the rows until they are gone
+        with exclusive(
+            rollouts(settings).engine, snapshots_lock(name)
+        ):  # from the question who needs the rows until they are gone
             found, used = _plan(settings, name, today)
             stay = [each for each in found.due if each.kept(also_serving=also_serving)]
             for begun in found.begun:

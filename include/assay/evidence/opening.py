@@ -30,3 +30,8 @@ def archive(settings: Settings) -> "Archive":
 def model_lock(model: str) -> str:
     """The name under which one process at a time changes, or compares, a model's versions and aliases."""
     return f"registry {model}"
+
+
+def snapshots_lock(model: str) -> str:
+    """The name under which one process at a time deletes a model's rows, or records that a run works with them."""
+    return f"snapshots {model}"

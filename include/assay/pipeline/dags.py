@@ -1,6 +1,8 @@
 """Compile policies into DAGs. Parsed every few seconds: nothing heavy is imported, only policies are read."""
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -71,13 +73,26 @@ _MITIGATED = """\
 def retrain_dags(root: Path | None = None) -> dict[str, DAG]:
     """One DAG for each policy under `root`, by DAG id; a policy that cannot be read gets one that says why."""
     dags = {}
-    for folder in model_folders(root or Settings.from_environment().models):
-        try:
-            dag = retrain_dag(load_folder(folder))
-        except UserError as error:
-            dag = refused_dag(folder.name, str(error))
-        dags[dag.dag_id] = dag
+    with _uncollected():
+        for folder in model_folders(root or Settings.from_environment().models):
+            try:
+                dag = retrain_dag(load_folder(folder))
+            except UserError as error:
+                dag = refused_dag(folder.name, str(error))
+            dags[dag.dag_id] = dag
     return dags
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Keep the garbage collector from walking through all of Airflow again and again: what is made here, stays."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def retrain_dag(folder: ModelFolder) -> DAG:

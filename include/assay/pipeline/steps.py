@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core import Judgement, UserError, fault_point, sha256_bytes
 from assay.evidence.archive_files import archived_code, code_archive, environment, with_training
-from assay.evidence.expiry import snapshots_lock
 from assay.evidence.judging import judge_gate
-from assay.evidence.opening import archive, model_lock, rollouts
+from assay.evidence.opening import archive, model_lock, rollouts, snapshots_lock
 from assay.pipeline.gating import (
     fairness_gate,
     mitigated_fairness_gate,
@@ -50,6 +49,8 @@ __all__ = [
 
 def snapshot(run: Run) -> dict[str, Any]:
     """Fix the data, a new snapshot of the source or the one that was asked for, and begin the dossier."""
+    from assay.rollout.exclusive import exclusive
+
     taken = _take_snapshot(run)  # first: data that cannot be used leave nothing behind
     dossier = archive(run.settings).open(model=run.folder.policy.model, run_key=run.run_key)
     asked = dossier.events("request")
@@ -67,7 +68,8 @@ def snapshot(run: Run) -> dict[str, Any]:
         "history": _history(run, taken),
         **_quarantine(run, taken),
     }
-    with snapshots_lock(run.settings, run.folder.policy.model):  # from here on nobody deletes what the run needs
+    lock = snapshots_lock(run.folder.policy.model)
+    with exclusive(rollouts(run.settings).engine, lock):  # from here on nobody deletes what the run needs
         _require_rows(taken)
         run.record("snapshot", "snapshot", {**facts, **_reference(run, taken)})
     log.info("snapshot %s: %s rows", taken.id, f"{taken.rows:,}")

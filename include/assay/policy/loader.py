@@ -18,7 +18,9 @@ from assay.policy.parts import Part, field_names
 
 P = TypeVar("P", bound=Part)
 
-_DEEPEST = 50  # lists and mappings within each other; the C loader ends the process at some tens of thousands
+_DEEPEST = 50
+"""Lists and mappings within each other in a file that is long enough to end the process, by libyaml's recursion."""
+_LONG = 10_000
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times faster, where it was built
 
@@ -152,7 +154,7 @@ def _read(path: Path) -> bytes:
 
 def _mapping(content: bytes, subject: str) -> dict[str, Any]:
     try:
-        if any(depth > _DEEPEST for depth in _depths(content)):
+        if len(content) > _LONG and any(depth > _DEEPEST for depth in _depths(content)):
             raise UserError(subject, [Problem(path=subject, message="is nested too deeply to be a policy")])
         data = yaml.load(content, Loader=_Loader)  # noqa: S506 (_Loader is a safe loader)
     except (yaml.YAMLError, ValueError) as error:  # an impossible date is a ValueError to PyYAML
