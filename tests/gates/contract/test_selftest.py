@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from assay.core import UnavailableError, settings
+from assay.data.draft.contract import suggest_of
 from assay.gates.contract import selftest
 from assay.gates.contract.builtin import Roles
 from assay.gates.contract.faults import BY_NAME, FAULTS, Fault, Target
@@ -38,7 +39,9 @@ def subject():
     policy = load_folder(INCOME).policy
     roles = replace(Roles.of(policy.data), time="recorded")
     frame = pd.read_parquet(INCOME / "data" / "adult.parquet").sample(ROWS, random_state=0)
-    return Subject(frame=frame, roles=roles, target=TARGET, policy=Contract(), fairness=policy.gates.fairness)
+    return Subject(
+        frame=frame, roles=roles, target=TARGET, draft=suggest_of, policy=Contract(), fairness=policy.gates.fairness
+    )
 
 
 @pytest.fixture(scope="module")

@@ -41,6 +41,7 @@ def self_test(context: typer.Context, wanted: bool) -> None:
 def _subject() -> "Subject":
     """Adult, as the model `income` is made of it, with a column of times."""
     from assay.core import problem, settings
+    from assay.data.draft.contract import suggest_of
     from assay.data.sources import read_table
     from assay.gates.contract.builtin import Roles
     from assay.gates.contract.faults import Target
@@ -60,6 +61,7 @@ def _subject() -> "Subject":
         frame=read_table(folder / str(policy.data.source)).to_pandas(),
         roles=replace(Roles.of(policy.data), time=target.time),
         target=target,
+        draft=suggest_of,
         policy=Contract(),
         fairness=policy.gates.fairness,
     )

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.core import did_you_mean, problem
@@ -13,7 +14,7 @@ from assay.data.draft.roles import Roles
 from assay.data.draft.room import Room, floored
 from assay.data.draft.seen import Seen, look
 from assay.data.draft.texts import texts
-from assay.data.engine import open_table
+from assay.data.engine import open_rows, open_table
 from assay.data.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ def suggest(
     drafted = [*_of_table(rows, seen, wanted, key, room), *_of_columns(rows, seen, key, room)]
     drafted += implications(rows, [each for each in seen if each.name != key], room, progress)
     return {"name": name, "expectations": drafted}
+
+
+def suggest_of(file: Path, key: str) -> dict[str, Any]:
+    """Draft a suite of a Parquet file, called as the file is."""
+    with open_rows([file]) as rows:
+        return suggest(rows, name=file.stem, key=key)
 
 
 def draft_contract(table: "pa.Table", roles: Roles, name: str) -> str:

@@ -1,6 +1,6 @@
 """One sample of the gate's self-test: good rows, perhaps with a fault planted, judged as new data are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,6 +37,8 @@ class Subject:
         The rows; a column of times is added to them.
     roles, target
         What the columns are for, and which are damaged.
+    draft
+        Makes a contract of a Parquet file, whose rows the column with the given name tells apart.
     policy, fairness
         The limits.
     """
@@ -44,6 +46,7 @@ class Subject:
     frame: "pd.DataFrame"
     roles: Roles
     target: Target
+    draft: Callable[[Path, str], dict[str, Any]]
     policy: Contract = _DEFAULT
     fairness: "Fairness | None" = None
 
@@ -112,15 +115,10 @@ class Trial:
         return self._judged(deal, path, len(frame))
 
     def _deal(self, seed: Sequence[int], name: str) -> _Deal:
-        from assay.data.draft.contract import suggest
-        from assay.data.engine import open_rows
-
         frame, other = halves(self._subject, np.random.default_rng(seed))
         reference = self._folder / f"reference-{name}.parquet"
         other.to_parquet(reference, index=False)
-        with open_rows([reference]) as rows:
-            suite = suggest(rows, name="draft", key=self._subject.target.key)
-        return _Deal(frame, reference, suite)
+        return _Deal(frame, reference, self._subject.draft(reference, self._subject.target.key))
 
     def _written(self, frame: "pd.DataFrame", suffix: str) -> Path:
         path = self._folder / f"rows{suffix}"
