@@ -4,7 +4,7 @@ import pytest
 
 from assay.core import UnavailableError, UserError
 from assay.gates.contract import mount as room
-from assay.gates.contract.mount import mount
+from assay.gates.contract.mount import as_parquet, mount
 
 
 @pytest.fixture
@@ -36,3 +36,37 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path, files, said):
         (tmp_path / name).write_text(text)
     with pytest.raises(UserError, match=said):
         mount(tmp_path / "c.duckdb", [tmp_path / name for name in files])
+
+
+def test_csv_becomes_parquet_with_the_same_rows_and_types(tmp_path):
+    import duckdb
+
+    for name, text in (
+        ("a.csv", "id,x,when,yes\n1,,2020-01-01,true\n2,é,2020-01-02,false\n"),
+        ("b.csv", "id,x,when,yes\n3,NA,,\n"),
+    ):
+        (tmp_path / name).write_text(text)
+    files = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    with as_parquet(files) as [made]:
+        mount(tmp_path / "csv.duckdb", files)
+        mount(tmp_path / "parquet.duckdb", [made])
+        csv, parquet = (
+            connection.sql("FROM data")
+            for name in ("csv", "parquet")
+            for connection in [duckdb.connect(tmp_path / f"{name}.duckdb")]
+        )
+        assert csv.types == parquet.types
+        assert csv.fetchall() == parquet.fetchall()
+    assert not made.exists()
+
+
+def test_parquet_is_read_where_it_is(tmp_path):
+    with as_parquet([tmp_path / "a.parquet"]) as files:
+        assert files == [tmp_path / "a.parquet"]
+
+
+def test_a_full_disk_is_not_the_files_fault(tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_text("id\n1\n")
+    monkeypatch.setattr(room, "quoted", lambda text: "'/nowhere/at/all'" if text.endswith(".parquet") else f"'{text}'")
+    with pytest.raises(UnavailableError, match="scratch file failed"), as_parquet([tmp_path / "a.csv"]):
+        pass

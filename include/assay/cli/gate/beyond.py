@@ -1,6 +1,6 @@
 """What `assay gate contract` adds to a suite: the built-in checks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,31 +16,28 @@ if TYPE_CHECKING:
 
 
 def measured(
-    path: Path,
+    files: Sequence[Path],
     data: "Data | None",
     part: "Contract",
     fairness: "Fairness | None",
     key: str | None,
-    reference: Path | None,
+    reference: Sequence[Path],
+    split: "tuple[Split | None, Problem | None]",
     report: Callable[[str], None] | None,
 ) -> "BuiltInEvidence":
-    """What the built-in checks find in a file, with the roles that a policy's data give its columns."""
-    from assay.data.sources import column_names
+    """What the built-in checks find in files, with the roles that a policy's data give their columns."""
     from assay.gates.contract import builtin
 
-    split = undealt = None
-    if data is not None and part.split_overlap is not None and set(data.columns) <= set(column_names(path)):
-        split, undealt = _split(path, data)
     found = builtin.measure(
-        files=[path],
+        files=files,
         roles=roles_of(data, key),
         policy=part,
-        reference=[reference] if reference is not None else [],
-        split=split,
+        reference=reference,
+        split=split[0],
         fairness=fairness,
         report=report,
     )
-    return replace(found, undealt=undealt)
+    return replace(found, undealt=split[1])
 
 
 def roles_of(data: "Data | None", key: str | None) -> "Roles":
@@ -50,8 +47,15 @@ def roles_of(data: "Data | None", key: str | None) -> "Roles":
     return builtin.Roles(key=key) if data is None else replace(builtin.Roles.of(data), key=key or data.key)
 
 
-def _split(path: Path, data: "Data") -> "tuple[Split | None, Problem | None]":
-    """Which rows are for training and which for testing, or what keeps them from being dealt."""
+def split_of(path: Path, data: "Data | None", part: "Contract") -> "tuple[Split | None, Problem | None]":
+    """Which of a file's rows are for training and which for testing, or what keeps them from being dealt.
+
+    Neither where no policy says how to deal, or nothing asks.
+    """
+    from assay.data.sources import column_names
+
+    if data is None or part.split_overlap is None or not set(data.columns) <= set(column_names(path)):
+        return None, None
     from assay.data.dealing import TEST, TRAIN, Dealer
     from assay.gates.contract.builtin import Split
 

@@ -105,16 +105,18 @@ def contract(
         mend = "name the column with --key" if named is None else f'the policy\'s "{named}" is not in the data'
         missing = Problem(path="--key", message="on_bad_rows: quarantine needs a key that names the rows", mend=mend)
         raise UserError("assay gate contract", [missing])
-    with reporting() as report:
-        found = beyond.measured(data, roles, part, fairness, key, reference, report)
-        evidence = gate.measure(files=[data], suite=expectations, policy=part, key=key, report=report)
+    others = [] if reference is None else [reference]
+    with gate.as_parquet([data]) as files, gate.as_parquet(others) as references, reporting() as report:
+        split = beyond.split_of(data, roles, part)
+        found = beyond.measured(files, roles, part, fairness, key, references, split, report)
+        evidence = gate.measure(files=files, suite=expectations, policy=part, key=key, report=report)
         judgement = gate.described(
             gate.judge(replace(evidence, beyond=found, suited=suite is not None), part),
-            files=[data],
+            files=files,
             suite=expectations,
             roles=beyond.roles_of(roles, key),
             policy=part,
-            reference=[reference] if reference is not None else [],
+            reference=references,
             report=report,
         )
     end("contract", judgement, watch, data=data, target=json, html=html, policy_sha256=policy_sha256)

@@ -35,6 +35,35 @@ def scratch(prefix: str) -> Iterator[Path]:
         yield Path(folder)
 
 
+@contextmanager
+def as_parquet(files: Sequence[Path]) -> Iterator[list[Path]]:
+    """Files as they are, or, of CSV, all their rows in one scratch file of Parquet, gone when the block ends.
+
+    Whoever asks several times then reads a text once.
+
+    Raises
+    ------
+    UserError, UnavailableError
+        As `mount`.
+    """
+    if not files or files[0].suffix.lower() != ".csv":
+        yield list(files)
+        return
+    import duckdb
+
+    with scratch("assay-csv-") as folder:
+        database, made = folder / "rows.duckdb", folder / f"{files[0].stem}.parquet"
+        mount(database, files)
+        try:
+            with duckdb.connect(str(database)) as connection:
+                for statement in (*_limits(database, files), f"COPY {TABLE} TO {quoted(str(made))} (FORMAT parquet)"):
+                    connection.execute(statement)
+        except duckdb.Error as error:
+            raise UnavailableError(f"the contract's scratch file failed: {str(error).splitlines()[0]}") from error
+        database.unlink()
+        yield [made]
+
+
 def mount(database: Path, files: Sequence[Path]) -> tuple[list[str], int]:
     """Make `data` in a DuckDB file, a view of Parquet or a table of what CSV holds; its columns and number of rows.
 
