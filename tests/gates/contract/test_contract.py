@@ -285,6 +285,7 @@ def test_sql_of_a_suite_reads_its_data_and_nothing_else(tmp_path, capsys):
     )
     assert [check.outcome for check in checks] == [Outcome.PASS, *[Outcome.ERROR] * 2]
     assert "Permission" in checks[1].reason
+    assert "must be a single SELECT" in checks[2].reason
     assert not (tmp_path / "written.csv").exists()
     assert capsys.readouterr().out == ""
 

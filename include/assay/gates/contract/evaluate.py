@@ -8,6 +8,7 @@ from assay.gates.contract.adapter import Batch, Entry, validate
 from assay.gates.contract.evidence import Finding
 from assay.gates.contract.findings import absent, error_of, finding_of, named, told_apart, unevaluated
 from assay.gates.contract.offending import SHOWN, Offending, offending
+from assay.gates.contract.queries import no_question
 
 # Only counts: with a limit of 0 DuckDB does not look for the values, which would be one more scan for each expectation.
 _COUNTS = {"result_format": "BASIC", "partial_unexpected_count": 0}
@@ -18,8 +19,10 @@ def evaluate(
     batch: Batch, entries: Sequence[Entry], key: str | None
 ) -> tuple[tuple[Finding, ...], dict[int, Offending]]:
     """What every expectation finds, and the offending rows of the failed critical ones by position."""
-    missing = {position: absent(entry, batch.columns) for position, entry in enumerate(entries)}
-    present = {position: entry for position, entry in enumerate(entries) if not missing[position]}
+    refused = {
+        position: absent(entry, batch.columns) or no_question(entry["kwargs"]) for position, entry in enumerate(entries)
+    }
+    present = {position: entry for position, entry in enumerate(entries) if not refused[position]}
     results = _validated(batch, present)
     # one query evaluates many expectations, so one that cannot run takes others with it: ask again, singly
     for position in [each for each in present if each not in results or error_of(results[each])]:
@@ -29,7 +32,7 @@ def evaluate(
         if position in present:
             finding, rows = _evaluated(batch, position, entry, results.get(position), key)
         else:
-            finding, rows = unevaluated(entry, missing[position]), None
+            finding, rows = unevaluated(entry, refused[position]), None
         findings.append(finding)
         if rows is not None and finding.met is False and finding.severity == "critical":
             bad[position] = rows
