@@ -94,4 +94,14 @@ def test_without_times_nothing_is_fresh(tmp_path):
     found = checks(tmp_path, data, only("freshness"), roles=ROLES, history=past(5))
     assert found["freshness", "at"].outcome is Outcome.INCONCLUSIVE
     assert checks(tmp_path, rows(3), only("freshness"), history=past(5)) == {}
-    assert checks(tmp_path, {"id": [1], "at": ["x"]}, only("freshness"), roles=ROLES) == {}
+
+
+@pytest.mark.parametrize("policy", [only("freshness"), only(freshness={"max_age_days": 30})])
+@pytest.mark.parametrize("at", [["2026-01-30", "2026-01-31"], [1, 2]])
+def test_what_is_no_time_tells_nothing_of_the_newest_row(tmp_path, at, policy):
+    found = checks(tmp_path, {"id": [1, 2], "at": at}, policy, roles=ROLES)
+    check = found["freshness", "at"]
+    assert (len(found), check.outcome, check.severity) == (1, Outcome.FAIL, "critical")
+    assert "Make it a date or a timestamp" in check.reason
+    empty = checks(tmp_path, {"id": [1, 2], "at": [None, None]}, policy, roles=ROLES)
+    assert empty["future_times", "at"].outcome is Outcome.INCONCLUSIVE

@@ -19,7 +19,8 @@ _TOLERANCE = _DAY
 class Ages:
     """The newest row's age in days, how many rows have a time and how many one in the future, and past ages.
 
-    `age` is None where no row has a time; rows of the future are not taken for the newest.
+    `age` is None where no row has a time; rows of the future are not taken for the newest. `type` is the column's
+    where it holds values that are no times; then nothing else is known of it.
     """
 
     column: str
@@ -27,13 +28,17 @@ class Ages:
     timed: int
     future: int
     past: tuple[float, ...]
+    type: str | None = None
 
 
 def measure(look: Look) -> Ages | None:
     """Ask for all rows; None without a column of times."""
     column = look.table.column(look.roles.time) if look.roles.time is not None else None
-    if column is None or column.kind != "time":
+    if column is None:
         return None
+    if column.kind != "time":
+        filled = look.facts.profiles[column.name].present > 0
+        return Ages(column=column.name, age=None, timed=0, future=0, past=(), type=column.type if filled else None)
     now = _utc(look.taken_at).timestamp()
     asked = (
         f"SELECT max(v) FILTER (v <= $1), count(v), count(*) FILTER (v > $1) "
@@ -59,6 +64,8 @@ def judge(evidence: Ages, policy: Freshness, confidence: float) -> list[Check]:
     Few snapshots do not tell what is usual: beyond the history's limit an age fails only where it would be rare
     among as many ages, were rows to arrive at random. The policy's limit is held to the day.
     """
+    if evidence.type is not None:
+        return [_untimed(evidence, policy)]
     checks = [_future(evidence, policy)]
     if policy.max_age_days is not None:
         checks.append(_age(evidence, policy.max_age_days, policy, "the policy"))
@@ -67,6 +74,15 @@ def judge(evidence: Ages, policy: Freshness, confidence: float) -> list[Check]:
         check = _age(evidence, usual * policy.max_ratio, policy, f"{policy.max_ratio:g} times the oldest so far")
         checks.append(_unless_chance(check, usual, len(evidence.past), policy, confidence))
     return checks
+
+
+def _untimed(found: Ages, policy: Freshness) -> Check:
+    reason = (f"it is to say when a row came about, and is {found.type}: neither the newest row nor one of the future "
+              "can be told. Make it a date or a timestamp at the source")  # fmt: skip
+    return Check(
+        name=NAME, metric="age_days", compare="level", attribute=found.column, severity=policy.severity,
+        outcome=Outcome.FAIL, reason=reason,
+    )  # fmt: skip
 
 
 def _unless_chance(check: Check, usual: float, many: int, policy: Freshness, confidence: float) -> Check:
