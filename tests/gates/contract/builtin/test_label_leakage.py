@@ -1,3 +1,5 @@
+from datetime import time
+
 import numpy as np
 import pytest
 from tests.gates.contract.builtin.tables import checks, only
@@ -77,7 +79,20 @@ def test_too_few_rows_tell_nothing_and_one_class_is_none(tmp_path):
     one = {"id": range(9), "bought": [0] * 9, "after": range(9)}
     check = checks(tmp_path, one, only("label_leakage"), roles=ROLES)["label_leakage", "after"]
     assert (check.outcome, check.estimate) == (Outcome.INCONCLUSIVE, None)
-    assert "both classes" in check.reason
+    assert "spelled as in the data" in check.reason
+
+
+@pytest.mark.parametrize("column", ["after", "bought"])
+@pytest.mark.parametrize("form", [lambda value: str(value).encode(), lambda value: [value], lambda _: time(1)])
+def test_what_cannot_be_ranked_does_not_pass(tmp_path, column, form):
+    data, label, _ = table()
+    data["after"] = label.astype(float)
+    data[column] = [form(value) for value in data[column].tolist()]
+    roles = Roles(key="id", label="bought", positive=1, features=["after"])
+    check = checks(tmp_path, data, only("label_leakage"), roles=roles)["label_leakage", "after"]
+    assert (check.outcome, check.severity, check.estimate) == (Outcome.INCONCLUSIVE, "critical", None)
+    assert f"{column} is " in check.reason
+    assert "neither number, time nor text" in check.reason
 
 
 def test_a_label_without_a_positive_class_is_not_ranked(tmp_path):

@@ -1,6 +1,7 @@
 """Label leakage: a single feature that predicts the label better than anything known beforehand could."""
 
 import difflib
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ class Association:
         Rows of that other half.
     similarity
         Of its name and the label's, in [0, 1].
+    unranked
+        Why it could not be looked at; empty where it was.
     """
 
     column: str
@@ -47,19 +50,32 @@ class Association:
     positives: int
     negatives: int
     similarity: float
+    unranked: str = ""
 
 
 def measure(look: Look) -> tuple[Association, ...] | None:
     """Every feature by itself, in the sampled rows; None where no class is known to be positive."""
-    label, values = look.roles.label, look.facts.sample.get(look.roles.label or "")
-    positive = positive_class(classes(look.table, label), look.roles.positive)
-    if label is None or values is None or positive is None:
+    label, sample = look.roles.label, look.facts.sample
+    if label is None or label not in look.facts.columns:
         return None
-    label_of = labelled(values, positive)
+    positive = positive_class(classes(look.table, label), look.roles.positive)
+    if positive is None:
+        return None
+    label_of = labelled(sample[label], positive) if label in sample else None
     return tuple(
-        associate(name, look.facts.sample[name], label_of, similarity(name, label))
+        _unranked(look, name, label)
+        if label_of is None or name not in sample
+        else associate(name, sample[name], label_of, similarity(name, label))
         for name in look.features
-        if name in look.facts.sample
+    )
+
+
+def _unranked(look: Look, name: str, label: str) -> Association:
+    """A feature that cannot be held against the label, be it because of its own type or the label's."""
+    column = look.facts.columns[name if label in look.facts.sample else label]
+    why = f"{column.name} is {column.type}, which is neither number, time nor text"
+    return Association(
+        column=name, auc=math.nan, positives=0, negatives=0, similarity=similarity(name, label), unranked=why
     )
 
 
@@ -110,13 +126,16 @@ def _check(found: Association, policy: LabelLeakage, level: float) -> Check:
     limit = Limit(max=policy.max_auc)
     outcome, reason = judge_interval(estimate=found.auc if known else None, interval=interval, limit=limit)
     if not known:
-        reason = "there are no rows of both classes to rank"
+        reason = found.unranked or (
+            f"of the rows that were looked at {found.positives:,} are positive and {found.negatives:,} are not, so "
+            "that nothing can be ranked: see whether data.positive is spelled as in the data, and what became of the label"
+        )
     elif outcome is Outcome.FAIL:
         reason = (f"alone it ranks the label with an AUC of {reason}: it may be made from the label, or known only "
                   "after it. Leave it out of the features, or take its value from before the outcome")  # fmt: skip
     if outcome is Outcome.PASS and found.similarity > policy.max_name_similarity:
         return _named(found, policy)
-    if outcome is Outcome.INCONCLUSIVE:
+    if known and outcome is Outcome.INCONCLUSIVE:
         reason = (f"alone it ranks the {found.positives:,} positive and {found.negatives:,} negative rows that were "
                   f"looked at with an AUC of {reason}")  # fmt: skip
     made = Check(

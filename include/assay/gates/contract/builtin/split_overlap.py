@@ -73,7 +73,9 @@ def _check(found: Shared, most: float, severity: Severity, level: float, *, cens
         low, high = wilson(share * found.kinds, found.kinds, level)
         interval = (share, share) if census else (float(low), float(high))
     outcome, reason = judge_interval(estimate=share, interval=interval, limit=limit)
-    if outcome is not Outcome.PASS:
+    if share is None:
+        reason = "no row for testing was looked at"
+    elif outcome is not Outcome.PASS:
         same = "every column" if found.but_for is None else f"every column but {found.but_for}"
         reason = (f"a share of {reason}: rows for testing are the same as rows for training in {same} (the key left "
                   "out); deal duplicates together (data.split.duplicates), or take them out at the source")  # fmt: skip
