@@ -108,6 +108,14 @@ def test_a_file_that_cannot_be_read_is_one_mistake(tmp_path):
         measure(files=[tmp_path / "cut.parquet"], roles=Roles())
 
 
+def test_a_name_that_duckdb_needs_itself_is_a_mistake_of_the_parquet_file(tmp_path):
+    with pytest.raises(UserError, match="File_Row_Number: is a name"):
+        checks(tmp_path, {"id": [1, 2], "File_Row_Number": [1, 2]}, only("all_null"))
+    (tmp_path / "rows.csv").write_text("id,file_row_number\n1,1\n2,2\n")
+    found = measure(files=[tmp_path / "rows.csv"], roles=Roles(key="id"), policy=only("all_null"))
+    assert found.rows == 2
+
+
 def test_the_contract_gate_is_decided_by_both():
     failing = BuiltInEvidence(rows=0, found={"volume": builtin.gate.volume.Rows(rows=0, usual=())})
     alone = ContractEvidence(rows=0, findings=(), beyond=failing, suited=False)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from assay.core import UnavailableError
+from assay.core import UnavailableError, problem
 from assay.gates.contract.mount import TABLE, mount, quoted, scratch
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Kind = Literal["number", "time", "text", "other"]
 
 _MEMORY = "512MB"
+_PLACE = "file_row_number"  # DuckDB's name for where a row is in its file
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
             "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
 _TIMES = ("DATE", "TIMESTAMP")
@@ -136,7 +137,12 @@ def _names(files: Sequence[Path]) -> list[str] | None:
     """The names as the files spell them: SQL does not tell `sex` from `SEX`, and gives one of them another name."""
     import pyarrow.parquet as pq
 
-    return list(pq.read_schema(files[0]).names) if files[0].suffix.lower() == ".parquet" else None
+    if files[0].suffix.lower() != ".parquet":
+        return None
+    names = list(pq.read_schema(files[0]).names)
+    if taken := [name for name in names if name.lower() == _PLACE]:
+        raise problem(taken[0], "is a name that looking at the rows has need of", "rename the column in the source")
+    return names
 
 
 def _relation(files: Sequence[Path], places: Sequence[str]) -> str:
