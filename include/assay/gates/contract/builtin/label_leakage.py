@@ -128,7 +128,7 @@ def _check(found: Association, policy: LabelLeakage, level: float) -> Check:
     if not known:
         reason = found.unranked or (
             f"of the rows that were looked at {found.positives:,} are positive and {found.negatives:,} are not, so "
-            "that nothing can be ranked: see whether data.positive is spelled as in the data, and what became of the label"
+            "that nothing can be ranked: see whether data.positive is spelled as in the data, and what the label became"
         )
     elif outcome is Outcome.FAIL:
         reason = (f"alone it ranks the label with an AUC of {reason}: it may be made from the label, or known only "
