@@ -99,3 +99,10 @@ def test_numbers_that_are_cards_are_found_and_other_long_numbers_are_not(tmp_pat
 def test_a_few_long_numbers_with_right_check_digits_are_chance(tmp_path, many):
     few = [4111111111111111] * many + [None] * (N - many)
     assert all(check.outcome is Outcome.PASS for check in pii(tmp_path, {"n": few}).values())
+
+
+@pytest.mark.parametrize("text", ["a" * 500_000 + "@", "x@" + "a." * 250_000 + "1"])
+def test_a_cell_of_megabytes_is_looked_at_once(text):
+    """By the square of its length it would take hours."""
+    assert kind_of(text) is None
+    assert kind_of(f"{text} ann@example.org") == "e-mail addresses"

@@ -78,7 +78,8 @@ _SHAPES = [
     re.compile(r"\d{3}\.\d{3}\.\d{3}-\d{2}"),
 ]
 
-_EMAIL = re.compile(r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)*\.[A-Za-z]{2,}")
+# it begins where a word does: tried from each letter of a long one, it took the square of its length
+_EMAIL = re.compile(r"(?<![\w.+\-])[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)*\.[A-Za-z]{2,}")
 _PHONE = re.compile(
     r"(?<![\w+])(?:\+\d{1,3}[ .\-]?(?:\(?\d{1,4}\)?[ .\-/]?){2,5}\d{2,4}"
     r"|\(\d{3}\) ?\d{3}[ .\-]\d{4}|\d{3}[.\-]\d{3}[.\-]\d{4})(?!\w)"
