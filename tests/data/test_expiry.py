@@ -109,8 +109,9 @@ def test_rows_that_another_machine_takes_at_that_very_moment_stay(tmp_path, monk
 def test_rows_taken_again_while_they_are_deleted_are_refused_and_taken_once_more(tmp_path, monkeypatch):
     (due,) = (take(tmp_path), expiry.overdue(root(tmp_path), "m", OVER))[1]
     buried = expiry.Tombstone(
-        snapshot=due.id, manifest_sha256=due.manifest_sha256, keep_until=due.keep_until, at="2026-03-12", by="ann",
-        rows=40, bytes=0, files=(), manifest="{}",
+        snapshot=due.id, manifest_sha256=due.manifest_sha256, keep_until=due.keep_until, by="ann",
+        at="2026-03-12T00:00:00Z", rows=40, bytes=0, files=(),
+        manifest=(tmp_path / f"root/m/manifests/{due.id}.json").read_text(),
     )  # fmt: skip
     monkeypatch.setattr(snapshots, "add_taking", lambda store, *_: buried.write(store))
     with pytest.raises(UnavailableError, match="are being deleted"):

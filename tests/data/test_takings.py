@@ -48,7 +48,7 @@ def test_a_file_that_is_no_taking_is_told(tmp_path):
     take(tmp_path, on=after(1))
     (file,) = (tmp_path / "root/m/takings").rglob("*.json")
     file.write_text("[]")
-    with pytest.raises(UserError, match="is not a snapshot manifest"):
+    with pytest.raises(UserError, match="is not the record of a taking of rows"):
         found(tmp_path, taken)
 
 

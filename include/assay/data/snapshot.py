@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from assay.core import Problem, UserError, did_you_mean, problem, sha256_bytes
 from assay.data import tombstones
 from assay.data.content import canonical_table
+from assay.data.manifests import flaws_of
 from assay.data.store import DamagedError, Store, reached
 from assay.data.takings import kept_until, later_takings, taken_at, taking_of
 
@@ -99,23 +100,27 @@ def load(folder: Store, snapshot_id: str, content: bytes) -> Snapshot:
     Raises
     ------
     UserError
-        When it is no manifest.
+        When it is no manifest, with what is wrong in it, or what is kept beside it is not what it should be.
     """
+    digest = sha256_bytes(content)
     try:
-        manifest, digest = json.loads(content), sha256_bytes(content)
-        return Snapshot(
-            id=manifest["id"],
-            rows=manifest["rows"],
-            manifest=manifest,
-            folder=folder,
-            manifest_sha256=digest,
-            takings=(taking_of(manifest), *later_takings(folder, tombstones.place_of(manifest["id"], digest))),
-            tombstone=tombstones.find(folder, manifest["id"], digest),
-        )
-    except (ValueError, KeyError, TypeError):
+        manifest = json.loads(content)
+        flaws = flaws_of(manifest, snapshot_id, folder.model)
+    except (ValueError, AttributeError, RecursionError):  # no JSON, or no object
+        manifest, flaws = {}, [""]
+    if flaws:
         place = folder.place(manifest_path(snapshot_id))
-        mend = "restore it, or delete it and take the snapshot again"
-        raise problem(place, "is not a snapshot manifest", mend) from None
+        message = "is not a snapshot manifest" + (f": {', '.join(flaws)}" if all(flaws) else "")
+        raise problem(place, message, "restore it, or delete it and take the snapshot again")
+    return Snapshot(
+        id=manifest["id"],
+        rows=manifest["rows"],
+        manifest=manifest,
+        folder=folder,
+        manifest_sha256=digest,
+        takings=(taking_of(manifest), *later_takings(folder, tombstones.place_of(manifest["id"], digest))),
+        tombstone=tombstones.find(folder, manifest["id"], digest),
+    )
 
 
 def changed_files(snapshot: Snapshot, *, fresh: bool = False) -> list[Problem]:

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from assay.core import sha256_json
+from assay.core import problem, sha256_json
+from assay.data.manifests import flaws_of_taking
 from assay.data.store import Store
 
 _CONTENT = ("id", "model", "table_version", "files", "schema", "rows", "content_sha256")
@@ -50,16 +51,23 @@ def later_takings(store: Store, place: str) -> list[dict[str, Any]]:
 
     Raises
     ------
-    ValueError
+    UserError
         When a file of them is no taking.
     """
     folder = f"takings/{place}"
-    found = [
-        json.loads(store.read(f"{folder}/{name}") or b"") for name in store.names(folder) if name.endswith(".json")
-    ]
-    if not all(isinstance(each, dict) and "extracted_at" in each for each in found):
-        raise ValueError("not a taking")
+    found = [_read(store, f"{folder}/{name}") for name in store.names(folder) if name.endswith(".json")]
     return sorted(found, key=lambda taking: str(taking["extracted_at"]))
+
+
+def _read(store: Store, path: str) -> dict[str, Any]:
+    try:
+        taking: dict[str, Any] = json.loads(store.read(path) or b"")
+        flawed = "extracted_at" not in taking or bool(flaws_of_taking(taking))
+    except (ValueError, AttributeError, TypeError, RecursionError):  # no JSON, or no object
+        flawed = True
+    if flawed:
+        raise problem(store.place(path), "is not the record of a taking of rows", "restore it")
+    return taking
 
 
 def kept_until(takings: Sequence[Mapping[str, Any]]) -> str | None:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from assay.core import Problem
+from assay.core import Problem, problem, sha256_bytes
+from assay.data.manifests import flaws_of, is_day, is_instant
 from assay.data.store import Store
 
 _FOLDER = "expired"
@@ -98,14 +99,28 @@ def place_of(snapshot_id: str, manifest_sha256: str) -> str:
 
 
 def find(store: Store, snapshot_id: str, manifest_sha256: str) -> Tombstone | None:
-    """The tombstone of a snapshot with this very manifest; None while its rows are kept."""
-    content = store.read(_path(place_of(snapshot_id, manifest_sha256)))
-    return None if content is None else _parsed(content)
+    """The tombstone of a snapshot with this very manifest; None while its rows are kept.
+
+    Raises
+    ------
+    UserError
+        When there is a file that is no tombstone of it.
+    """
+    place = place_of(snapshot_id, manifest_sha256)
+    content = store.read(_path(place))
+    return None if content is None else _parsed(store, place, content)
 
 
 def every(store: Store) -> list[Tombstone]:
-    """All tombstones of a model, oldest first."""
-    found = [_parsed(store.read(f"{_FOLDER}/{name}") or b"") for name in _names(store)]
+    """All tombstones of a model, oldest first.
+
+    Raises
+    ------
+    UserError
+        When a file among them is none.
+    """
+    places = [name.removesuffix(".json") for name in _names(store)]
+    found = [_parsed(store, place, store.read(_path(place)) or b"") for place in places]
     return sorted(found, key=lambda each: (each.at, each.snapshot))
 
 
@@ -123,6 +138,30 @@ def _path(place: str) -> str:
     return f"{_FOLDER}/{place}.json"
 
 
-def _parsed(content: bytes) -> Tombstone:
-    told: Mapping[str, Any] = json.loads(content)
-    return Tombstone(**{**told, "files": tuple(told["files"])})
+def _parsed(store: Store, place: str, content: bytes) -> Tombstone:
+    try:
+        told: Mapping[str, Any] = json.loads(content)
+        tombstone = Tombstone(**{**told, "files": tuple(told["files"])})
+        sound = _is_sound(tombstone, place)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        sound = False
+    if not sound:
+        mend = "restore it: what it names is never read again, and deleted"
+        raise problem(store.place(_path(place)), "is not the tombstone of a snapshot", mend)
+    return tombstone
+
+
+def _is_sound(told: Tombstone, place: str) -> bool:
+    """Whether it stands in its place, over its own manifest, and names no file but those of its rows."""
+    manifest = json.loads(told.manifest)
+    return (
+        told.place == place
+        and sha256_bytes(told.manifest.encode()) == told.manifest_sha256
+        and {*told.files} <= {file["path"] for file in manifest["files"]}
+        and not flaws_of(manifest, told.snapshot, manifest["model"])
+        and is_instant(told.at)
+        and (told.keep_until is None or is_day(told.keep_until))
+        and isinstance(told.by, str)
+        and isinstance(told.rows, int)
+        and isinstance(told.bytes, int)
+    )
