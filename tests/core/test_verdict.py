@@ -175,6 +175,21 @@ def test_hints(name, known, hint):
     assert did_you_mean(name, known) == hint
 
 
+def test_a_hint_does_not_list_thousands():
+    hint = did_you_mean("zzz", [f"c{at:04}" for at in range(10_000)])
+    assert hint.startswith("known: c0000, c0001, ")
+    assert hint.endswith("c0049, and 9,950 more")
+
+
+@given(verdicts)
+def test_names_and_values_do_not_steer_a_terminal(verdict):
+    odd = Check(name="a\x1b[2J", attribute="b\x07\u202e", outcome=Outcome.FAIL, reason="c\x9b1A\nPASS  d\x08")
+    text = verdict_text(replace(verdict, gate="g", checks=[odd]))
+    assert "a\\x1b[2J b\\x07\\u202e" in text
+    assert all(line.isprintable() for line in text.splitlines())
+    assert not any(line.startswith("PASS") for line in text.splitlines())
+
+
 @given(verdicts)
 def test_examples_are_absent_where_there_are_none(verdict):
     for check, written in zip(verdict.checks, verdict.to_dict()["checks"], strict=True):

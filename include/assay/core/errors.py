@@ -55,8 +55,12 @@ def problem(path: str, message: str, mend: str = "") -> UserError:
     return UserError(path, [Problem(path=path, message=message, mend=mend)])
 
 
+LISTED = 50
+"""How many known names a hint lists: a table has thousands of columns."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint naming the nearest known name, or all of them when none is near.
+    """A hint naming the nearest known name, or all of them, up to `LISTED`, when none is near.
 
     Examples
     --------
@@ -67,4 +71,5 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     if near:
         return f'did you mean "{near[0]}"?'
-    return "known: " + ", ".join(known) if known else "none is known"
+    more = [f"and {len(known) - LISTED:,} more"] if len(known) > LISTED else []
+    return "known: " + ", ".join([*known[:LISTED], *more]) if known else "none is known"

@@ -68,7 +68,7 @@ def _row(check: Check) -> tuple[str, ...]:
     support = "-" if check.support is None else f"{check.support:,}"
     # a line break inside a reason or a value from the data must not break the table
     return tuple(
-        " ".join(cell.split())
+        _visible(" ".join(cell.split()))
         for cell in (
             f"{check.outcome}{severity}",
             name,
@@ -79,6 +79,11 @@ def _row(check: Check) -> tuple[str, ...]:
             check.reason if check.interval is None else check.reason.removeprefix(_estimate(check)),
         )
     )
+
+
+def _visible(text: str) -> str:
+    """Without what would steer a terminal: names and values come from data that anybody may have written."""
+    return text if text.isprintable() else "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
 
 
 def _estimate(check: Check) -> str:
