@@ -202,8 +202,13 @@ def masked(address: str) -> str:
     'postgresql://db:5432/shop'
     >>> masked("data/adult.parquet")
     'data/adult.parquet'
+    >>> masked("https://ann:secret@[db/shop")
+    'https://...'
     """
     if "://" not in address:
         return address
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # a bracket in the wrong place: nobody can tell what of it is a secret
+        return f"{address.partition('://')[0]}://..."
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

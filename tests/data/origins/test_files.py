@@ -1,3 +1,4 @@
+import os
 from datetime import datetime
 
 import pyarrow as pa
@@ -127,7 +128,12 @@ def test_files_that_are_no_one_table_are_told_apart(lake):
         ("zero.csv", "zero.csv: is empty (0 bytes)"),
         ("memory://nothing/x.parquet", "memory://nothing/x.parquet: no such file"),
         ("nowhere://x.parquet", 'nowhere://x.parquet: nothing here reaches "nowhere://": Protocol not known: nowhere'),
-        ("table", "table: is a Delta table, whose files also hold rows that were deleted (write {delta: PATH})"),
+        ("table", "table: reads files of the Delta table table, which also hold rows that were deleted (write {delta"),
+        ("a\0b.csv", "a\0b.csv: is no address of files: Embedded NUL"),
+        ("s3://", "s3://: names no bucket"),
+        ("http://ann:hush@[db/x.csv", "http://...: "),
+        ("[z-a].csv", "[z-a].csv: is no address of files: bad character range"),
+        (" ", "source: is empty"),
         (DeltaSource(delta="many"), "many: there is no Delta table"),
         (DeltaSource(delta="table", version=7), "table: has no version 7; the latest is 1"),
     ],
@@ -142,6 +148,44 @@ def test_what_is_no_source_is_said_in_one_line(lake, source, message):
         open_origin(source, base=lake)
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["lake/table/*/*.parquet", "lake", "lake/**", "lake/**/*.parquet", "lake/table/sex=f", "lake/table/sex=?/*"],
+)
+def test_files_of_a_delta_table_are_never_read_past_its_log(tmp_path, source):
+    write_deltalake(tmp_path / "lake/table", people(), partition_by=["sex"])
+    write_deltalake(tmp_path / "lake/table", people(N), mode="overwrite", partition_by=["sex"])
+    with pytest.raises(UserError, match="reads files of the Delta table table, which also hold rows that were deleted"):
+        open_origin(source, base=tmp_path)
+
+
+def test_a_file_beside_a_delta_table_is_no_part_of_it(lake):
+    write_deltalake(lake / "table", people())
+    assert read("one.parquet", lake)[0].num_rows == N
+    assert read("many", lake)[0].num_rows == N
+
+
+@pytest.mark.parametrize(
+    ("pattern", "names"),
+    [
+        ("many/part-[!0].parquet", ["part-1.parquet", "part-2.parquet"]),
+        ("many/part-[0^].parquet", ["part-0.parquet"]),
+        ("many/**", ["part-0.parquet", "part-1.parquet", "part-2.parquet", "deep/part-3.parquet"]),
+        ("many/*", ["part-0.parquet", "part-1.parquet", "part-2.parquet"]),
+    ],
+)
+def test_a_pattern_means_what_it_means_in_a_shell(lake, pattern, names):
+    (lake / "many/deep").mkdir()
+    pq.write_table(people(N, 30), lake / "many/deep/part-3.parquet")
+    assert sorted(file["path"] for file in read(pattern, lake)[1].files()) == sorted(names)
+
+
+def test_a_name_that_is_not_utf_8_is_told(lake):
+    (lake / os.fsdecode(b"many/part-\xff.parquet")).write_bytes(b"x")
+    with pytest.raises(UserError, match="many: there is a name that is not UTF-8 text"):
+        open_origin("many", base=lake)
 
 
 def test_a_delta_table_is_read_at_its_version(tmp_path):
@@ -163,6 +207,26 @@ def test_a_source_outside_the_declared_roots_is_refused(lake, source):
         open_origin(source, base=lake / "many", roots=[str(lake / "many"), "s3://lake/people"])
     (lake / "many/link.parquet").unlink()
     assert read("part-0.parquet", lake / "many", [str(lake)])[0].num_rows == 30
+
+
+@pytest.mark.parametrize("source", [".", "*.parquet", "**/*.parquet", "sub/*.parquet"])
+@pytest.mark.parametrize("links", ["file", "folder"])
+def test_a_link_inside_the_declared_roots_leads_nowhere_else(lake, source, links):
+    inside = lake / "many/sub"
+    inside.mkdir()
+    pq.write_table(people(500, 1), inside / "x.parquet")
+    (inside / "link.parquet").symlink_to(lake / "one.parquet")
+    if links == "folder":
+        (lake / "many/sub/link.parquet").unlink()
+        (lake / "else").mkdir()
+        pq.write_table(people(600, 1), lake / "else/y.parquet")
+        (lake / "many/sub/more").symlink_to(lake / "else")
+        source = source.replace("sub/", "sub/**/")
+    if source == "*.parquet":
+        assert read(source, lake / "many", [str(lake / "many")])[0].num_rows == N
+        return
+    with pytest.raises(UserError, match="lies outside the folders that data may come from"):
+        open_origin(source, base=lake / "many", roots=[str(lake / "many")])
 
 
 @pytest.mark.parametrize("source", ["s3://lake/peoples/x.parquet", "s3://lake/people/../x.parquet", "gs://lake/people"])

@@ -11,7 +11,7 @@ from assay.core import Problem, UserError, problem
 from assay.data.content import schema_of, stored_schema
 from assay.data.csv_text import common_type, infer_types, read_batches
 from assay.data.origins.origin import Origin, batch_rows, readable
-from assay.data.origins.places import Place, find_places, is_delta_table, reached
+from assay.data.origins.places import Place, find_places, reached
 from assay.data.progress import Progress, counting
 from assay.policy import masked
 
@@ -34,8 +34,6 @@ def open_files(source: str, base: Path, roots: Sequence[str], progress: Progress
         When there are none, they cannot be read, or their columns differ: every difference at once.
     """
     shown = masked(source)
-    if is_delta_table(source, base, roots):
-        raise problem(shown, "is a Delta table, whose files also hold rows that were deleted", "write {delta: PATH}")
     places = find_places(source, base, roots)
     endings = {Path(place.path).suffix.lower() for place in places}
     if not endings <= {".csv", ".parquet"}:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from assay.core import UnavailableError, UserError, did_you_mean, problem
+from assay.data.origins.patterns import fixed_part, is_pattern, translated
 from assay.policy import masked
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
-_PATTERN = re.compile(r"[*?\[]")
 _CHUNK = 1 << 20
+_LOG = "_delta_log"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ def find_places(source: str, base: Path, roots: Sequence[str]) -> list[Place]:
     Parameters
     ----------
     source
-        A file, a folder with all data files below it, or a pattern with ``*``, ``**`` and ``?``; a path
+        A file, a folder with all data files below it, or a pattern with ``*``, ``**``, ``?`` and ``[...]``; a path
         meant from `base`, or a URL that pyarrow or fsspec can reach.
     roots
         Folders and URLs that sources must lie below; none means everywhere.
@@ -73,30 +74,26 @@ def find_places(source: str, base: Path, roots: Sequence[str]) -> list[Place]:
     Raises
     ------
     UserError
-        When there is no such file, or it lies outside the roots.
+        When there is no such file, it lies outside the roots, or it belongs to a Delta table: the table's log
+        alone knows whether its rows still count.
     UnavailableError
         When the store cannot be reached.
     """
     files, path = resolved(source, base, roots)
     shown = masked(source)
     with reached(shown):
-        found = _listed(files, path)
+        found, table = _listed(files, path)
     if not found:
         raise problem(shown, *_absent(source, base))
-    top = _fixed_part(path)
+    if table is not None:
+        message = f"reads files of the Delta table {Path(table).name}, which also hold rows that were deleted"
+        raise problem(shown, message, "write {delta: PATH}")
+    _check_links(files, found, shown, roots)
+    top = fixed_part(path)
     return [
         Place(files=files, path=each, name=each[len(top) :].lstrip("/") if each != path else each.rpartition("/")[2])
         for each in sorted(found)
     ]
-
-
-def is_delta_table(source: str, base: Path, roots: Sequence[str]) -> bool:
-    """Whether a source is a folder with Delta's log in it."""
-    from pyarrow.fs import FileType
-
-    files, path = resolved(source, base, roots)
-    with reached(masked(source)):
-        return bool(files.get_file_info(f"{path.rstrip('/')}/_delta_log").type == FileType.Directory)
 
 
 def resolved(source: str, base: Path, roots: Sequence[str]) -> "tuple[FileSystem, str]":
@@ -108,6 +105,8 @@ def resolved(source: str, base: Path, roots: Sequence[str]) -> "tuple[FileSystem
         When it lies outside the roots, or its URL is one that nothing here can reach.
     """
     source = re.sub(r"^file://(localhost)?", "", source)
+    if not source.strip():
+        raise problem("source", "is empty", "name a file, a folder, a pattern or a URL")
     check_inside(source, base, roots)
     if "://" in source:
         return _remote(source)
@@ -129,17 +128,33 @@ def check_inside(source: str, base: Path, roots: Sequence[str]) -> None:
     if "://" in source:
         allowed = any("://" in root and _below(source, root) for root in roots)
     else:
-        real = Path(_fixed_part((base / source).as_posix()) or "/").resolve()
+        real = Path(fixed_part((base / source).as_posix()) or "/").resolve()
         allowed = any(real.is_relative_to(Path(root).resolve()) for root in roots if "://" not in root)
     if not allowed:
         raise _outside(masked(source), roots)
 
 
+def _check_links(files: "FileSystem", paths: Sequence[str], shown: str, roots: Sequence[str]) -> None:
+    """Refuse files that a folder inside the roots only links to."""
+    if not roots or files.type_name != "local":
+        return
+    tops = [Path(root).resolve() for root in roots if "://" not in root]
+    for path in paths:
+        if not any(Path(path).resolve().is_relative_to(top) for top in tops):
+            raise _outside(shown if len(paths) == 1 else f"{shown}: {Path(path).name}", roots)
+
+
 @contextmanager
 def reached(name: str) -> Iterator[None]:
-    """Say of a store that does not answer that it is unavailable."""
+    """Say of a store that does not answer that it is unavailable, and of an address that is none what is wrong."""
+    import pyarrow as pa
+
     try:
         yield
+    except UnicodeError:
+        raise problem(name, "there is a name that is not UTF-8 text", "rename the file") from None
+    except (pa.ArrowInvalid, re.error) as error:
+        raise problem(name, f"is no address of files: {' '.join(str(error).split())}") from None
     except OSError as error:
         raise UnavailableError(f"{name} cannot be reached: {' '.join(str(error).split())}") from None
 
@@ -163,11 +178,14 @@ def _remote(url: str) -> "tuple[FileSystem, str]":
     scheme = url.partition("://")[0]
     with reached(masked(url)), suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError):  # not pyarrow's own
         files, path = FileSystem.from_uri(url)
+        if not path:
+            raise problem(masked(url), "names no bucket")
         return files, path
     import fsspec  # type: ignore[import-untyped]  # ships no types
 
     try:
-        known, path = fsspec.core.url_to_fs(url)
+        with reached(masked(url)):
+            known, path = fsspec.core.url_to_fs(url)
     except (ImportError, ValueError) as error:
         raise problem(
             masked(url), f'nothing here reaches "{scheme}://": {error}', "install its fsspec driver"
@@ -175,21 +193,40 @@ def _remote(url: str) -> "tuple[FileSystem, str]":
     return PyFileSystem(FSSpecHandler(known)), path
 
 
-def _listed(files: "FileSystem", path: str) -> list[str]:
+def _listed(files: "FileSystem", path: str) -> tuple[list[str], str | None]:
+    """The files that a path means, and the folder of a Delta table that some of them are in."""
     from pyarrow.fs import FileSelector, FileType
 
     found = files.get_file_info(path)
     if found.type == FileType.File:
-        return [path]
-    top = path if found.type == FileType.Directory else _fixed_part(path)
-    if found.type != FileType.Directory and not _PATTERN.search(path):
-        return []
+        return [path], _table_above(files, path.rpartition("/")[0])
+    top = path if found.type == FileType.Directory else fixed_part(path)
+    if found.type != FileType.Directory and not is_pattern(path):
+        return [], None
     below = files.get_file_info(FileSelector(top or "/", recursive=True, allow_not_found=True))
     kept = [each.path for each in below if each.type == FileType.File and not _hidden(each.path[len(top) :])]
     if found.type == FileType.Directory:
-        return [each for each in kept if _suffix(each) in (".csv", ".parquet")]
-    wanted = _translated(path)
-    return [each for each in kept if wanted.fullmatch(each)]
+        kept = [each for each in kept if _suffix(each) in (".csv", ".parquet")]
+    else:
+        wanted = translated(path)
+        kept = [each for each in kept if wanted.fullmatch(each)]
+    tables = sorted({each.path.partition(f"/{_LOG}/")[0] for each in below if f"/{_LOG}/" in each.path})
+    within = next((table for table in tables if any(each.startswith(f"{table}/") for each in kept)), None)
+    return kept, within or (_table_above(files, top) if kept else None)
+
+
+def _table_above(files: "FileSystem", folder: str) -> str | None:
+    """The folder itself, or one that it is in, that holds Delta's log."""
+    from pyarrow.fs import FileType
+
+    own = folder.rstrip("/")
+    while folder.strip("/"):
+        folder = folder.rstrip("/")
+        with suppress(*([] if folder == own else [OSError])):  # not everybody may look above what is theirs
+            if files.get_file_info(f"{folder}/{_LOG}").type == FileType.Directory:
+                return folder
+        folder = folder.rpartition("/")[0]
+    return None
 
 
 def _hidden(below: str) -> bool:
@@ -201,32 +238,13 @@ def _suffix(path: str) -> str:
     return Path(path).suffix.lower()
 
 
-def _fixed_part(path: str) -> str:
-    """The folder above the first pattern; the path itself where there is none."""
-    if not _PATTERN.search(path) or Path(path).exists():
-        return path
-    fixed = []
-    for step in path.split("/"):
-        if _PATTERN.search(step):
-            break
-        fixed.append(step)
-    return "/".join(fixed)
-
-
-def _translated(pattern: str) -> re.Pattern[str]:
-    """A pattern as a regular expression: ``*`` and ``?`` stay within a folder, ``**`` goes through folders."""
-    parts = re.split(r"(\*\*/|\*|\?|\[[^\]]+\])", pattern)
-    meant = {"**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
-    return re.compile("".join(meant.get(part) or (part if part.startswith("[") else re.escape(part)) for part in parts))
-
-
 def _absent(source: str, base: Path) -> tuple[str, str]:
     if "://" in source:
         return "no such file", ""
     path = base / source
     if path.is_dir():
         return "holds no .csv or .parquet file", ""
-    if _PATTERN.search(source):
+    if is_pattern(source):
         return "no file has such a name", ""
     near = did_you_mean(path.name, [each.name for each in path.parent.glob("*")]) if path.parent.is_dir() else ""
     return "no such file", near if near.startswith("did") else ""
