@@ -129,6 +129,9 @@ def test_sqlite_mixes_types_in_a_column_and_is_told(tmp_path, monkeypatch):
         ("postgresql://ann:hush-hush@127.0.0.1:1/shop", UnavailableError, "cannot be reached"),
         ("nonsense hush-hush", UserError, "is no SQLAlchemy URL"),
         ("oddsql://ann:hush-hush@host/shop", UserError, "is no SQLAlchemy URL"),
+        ("postgresql://ann:x@[::1:hush-hush/shop", UserError, "is no SQLAlchemy URL"),
+        ("postgresql://ann:x@hush-hush@127.0.0.1/shop", UserError, "holds an @ in its password"),
+        ("postgresql://ann:x@hush-hush/more@127.0.0.1/shop", UserError, "holds an @ in its password"),
         ("sqlite:////nowhere/hush-hush.db", UserError, "there is no database"),
     ],
 )

@@ -60,6 +60,10 @@ def _engine(source: SqlSource, roots: Sequence[str]) -> "Engine":
         raise problem(source.url_env, "the environment does not name the database", "set it to a SQLAlchemy URL")
     try:
         url = make_url(address)
+        place = (url.host or "") + (url.database or "")
+        if "@" in place and url.get_backend_name() != "sqlite":  # else part of the password would be taken for a place
+            message = "holds an @ in its password or its place that is not written as %40"
+            raise problem(source.url_env, message, "percent-encode user and password")
         if url.drivername == "postgresql":  # the driver that is here, not the one that SQLAlchemy would look for
             url = url.set(drivername="postgresql+psycopg2")
         file = url.database if url.get_backend_name() == "sqlite" else None
@@ -68,7 +72,7 @@ def _engine(source: SqlSource, roots: Sequence[str]) -> "Engine":
             if not Path(file).is_file():  # SQLite would make an empty one
                 raise problem(source.url_env, f"there is no database {Path(file).name}")
         return create_engine(url)
-    except (ArgumentError, NoSuchModuleError, ImportError):  # what they say may hold the URL
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError):  # what they say may hold the URL
         raise problem(source.url_env, "is no SQLAlchemy URL of a database whose driver is installed") from None
 
 
