@@ -8,6 +8,7 @@ from tests.data.expiring import FIRST, after, delete, take
 from assay.core import UserError, sha256_bytes
 from assay.data import expiry
 from assay.data.snapshots import find_snapshot, list_snapshots, open_snapshot
+from assay.data.verify import verify_snapshot
 
 OVER = after(11)
 ONE = {"path": "table/x.parquet", "sha256": "0" * 64, "bytes": 1}
@@ -107,3 +108,17 @@ def test_a_taking_that_is_none_is_named_and_not_the_manifest(tmp_path, content):
     file.write_text(content)
     with pytest.raises(UserError, match=f"{file.name}: is not the record of a taking"):
         open_snapshot(root=str(tmp_path / "root"), model="m", snapshot_id=taken.id)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("rows", 3, "holds 40 rows, the manifest says 3"),
+        ("schema", [{"name": "id", "type": "int64"}], "holds other columns than the manifest says"),
+    ],
+)
+def test_what_a_manifest_says_of_the_rows_is_held_against_them(tmp_path, field, value, message):
+    taken = take(tmp_path)
+    edit(tmp_path, taken, **{field: value})
+    (found,) = verify_snapshot(find_snapshot(root=str(tmp_path / "root"), model="m", snapshot_id=taken.id))
+    assert found.message == message

@@ -1,9 +1,10 @@
 """Whether a snapshot is what was made, down to its rows."""
 
+import pyarrow.parquet as pq
 from pyarrow import ArrowException
 
 from assay.core import Problem, UnavailableError, UserError
-from assay.data.content import files_digest
+from assay.data.content import files_digest, schema_of
 from assay.data.progress import Progress, counting, silent
 from assay.data.quarantine import quarantined
 from assay.data.snapshots import Snapshot, changed_files
@@ -32,9 +33,15 @@ def verify_snapshot(snapshot: Snapshot, progress: Progress = silent) -> list[Pro
         return problems  # what is known to be changed is not parsed
     manifest, found = snapshot.manifest, []
     try:
+        held = [pq.ParquetFile(path) for path in snapshot.files()]
         digest = files_digest(snapshot.files(), counting(progress, "hashing the rows", snapshot.rows))
     except (OSError, ArrowException, UserError) as error:
         return [Problem(path=snapshot.id, message=f"holds no table that can be read: {' '.join(str(error).split())}")]
+    rows, schema = sum(file.metadata.num_rows for file in held), schema_of(held[0].schema_arrow)
+    if rows != manifest["rows"]:
+        found.append(f"holds {rows:,} rows, the manifest says {manifest['rows']:,}")
+    if schema != manifest["schema"]:
+        found.append("holds other columns than the manifest says")
     if digest != manifest["content_sha256"]:
         found.append(f"holds rows with the digest {digest}, the manifest says {manifest['content_sha256']}")
     if snapshot.id != f"{manifest['model']}-{manifest['content_sha256'][:16]}":
