@@ -58,3 +58,10 @@ def test_all_flaws_are_said_at_once():
 def test_dates_and_instants_are_times():
     for cells in ([date(2024, 5, 31)] * 3, [datetime(2024, 5, 31)] * 3):
         check(good() | {"sex": cells}, DATA.model_copy(update={"time": "sex"}))
+
+
+@pytest.mark.parametrize("year", [-20_000, 20_000])
+def test_times_that_no_calendar_holds_are_refused(year):
+    at = pa.array([0, 1, (year - 1970) * 31_556_952_000_000], pa.int64()).cast(pa.timestamp("us"))
+    with pytest.raises(UserError, match="at: holds times before the year 1 or after 9999"):
+        check(good() | {"at": at}, DATA.model_copy(update={"time": "at"}))

@@ -163,3 +163,9 @@ def test_a_side_without_rows_is_refused(tmp_path):
     data = policy(by="group", column="who")
     with pytest.raises(UserError, match="leaves no row for"):
         create_snapshot(source=tmp_path / "t.parquet", data=data, model="m", root=str(tmp_path / "root"))
+
+
+def test_bytes_cannot_be_compared_as_features():
+    rows = pa.table({"a": pa.array([b"\xff", b"x"])})
+    with pytest.raises(UserError, match="a: has type binary, by which rows cannot be compared"):
+        feature_hashes(rows, ["a"])

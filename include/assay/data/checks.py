@@ -72,12 +72,20 @@ def _unusable(rows: "Rows", name: str) -> Problem:
 def _time_problems(rows: "Rows", data: "Data") -> list[Problem]:
     by_time = data.split.column if data.split is not None and data.split.by == "time" else None
     named = dict.fromkeys(name for name in (data.time, by_time) if name)
-    return [
-        Problem(path=name, message=f"has type {rows.schema.field(name).type}, which is no time",
-                mend="use a date or a timestamp; in a CSV file write 2024-05-31 or 2024-05-31 14:00:00")
-        for name in named
-        if not is_time(rows.schema.field(name).type)
-    ]  # fmt: skip
+    return [found for name in named if (found := _time_problem(rows, name)) is not None]
+
+
+def _time_problem(rows: "Rows", name: str) -> Problem | None:
+    type_ = rows.schema.field(name).type
+    if not is_time(type_):
+        mend = "use a date or a timestamp; in a CSV file write 2024-05-31 or 2024-05-31 14:00:00"
+        return Problem(path=name, message=f"has type {type_}, which is no time", mend=mend)
+    try:
+        rows.summaries([name])
+    except OverflowError:
+        message, mend = "holds times before the year 1 or after 9999", "look whether the unit is right at the source"
+        return Problem(path=name, message=message, mend=mend)
+    return None
 
 
 def is_time(type_: Any) -> bool:

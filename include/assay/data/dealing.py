@@ -154,10 +154,20 @@ def feature_hashes(rows: "pa.Table | pa.RecordBatch", features: list[str]) -> ND
     """A hash of each row's features, of shape (n,): equal cells, equal hash. Null and NaN are equal to each other.
 
     Two of a million different rows meet in one hash with probability 3e-8; they are then dealt together.
+
+    Raises
+    ------
+    UserError
+        When a column is of a type that has no texts, such as bytes.
     """
+    import pyarrow as pa
+
     found = np.zeros(rows.num_rows, dtype=np.uint64)
     for name in features:
-        found = mixed(found ^ _cells(rows.column(name)))
+        try:
+            found = mixed(found ^ _cells(rows.column(name)))
+        except pa.ArrowException:
+            raise problem(name, f"has type {rows.column(name).type}, by which rows cannot be compared") from None
     return found
 
 

@@ -187,6 +187,15 @@ class Parts:
 def _holdable(schema: "pa.Schema", subject: str) -> "pa.Schema":
     from assay.data.content import canonical_table
 
+    alike: dict[str, list[str]] = {}
+    for name in schema.names:
+        alike.setdefault(name.lower(), []).append(name)
+    if problems := [
+        Problem(path=names[0], message=f"differs from {', '.join(names[1:])} in case alone", mend="rename or drop one")
+        for names in alike.values()
+        if len(names) > 1
+    ]:  # Delta Lake and DuckDB take them for one
+        raise UserError(subject, problems)
     canonical_table(schema.empty_table(), subject)
     return schema
 
