@@ -194,3 +194,26 @@ def test_another_key_of_pseudonyms_is_told_by_diff(run, tmp_path, monkeypatch):
 @pytest.mark.parametrize("command", ["create", "list", "show", "diff", "verify"])
 def test_help_teaches_by_example(run, command):
     assert f"Example: assay snapshot {command}" in " ".join(run(command, "--help").stdout.split())
+
+
+@pytest.mark.parametrize(
+    "words", [["list"], ["verify"], ["expire", "--yes"], ["quarantined", "loan"], ["create", "loan"]]
+)
+def test_a_variable_without_a_value_is_no_other_root(run, words):
+    taken(run)
+    assert "--root: is empty" in run(*words, "--root", "", code=2).stderr
+    assert "source: is empty" in run("create", "loan", "--source", "", code=2).stderr
+
+
+def test_nothing_to_verify_is_no_success(run, tmp_path):
+    assert "no snapshot to verify" in run("verify", "--root", tmp_path / "nowhere", code=2).stderr
+
+
+def test_columns_that_differ_in_case_alone_are_refused_before_anything_is_written(run, tmp_path):
+    lines = people().splitlines()
+    source = tmp_path / "alike.csv"
+    source.write_text("\n".join([f"{lines[0]},X,ID", *(f"{line},1,1" for line in lines[1:])]))
+    told = run("create", "loan", "--source", source, code=2).stderr
+    assert "id: differs from ID in case alone" in told
+    assert "x: differs from X in case alone" in told
+    assert not (tmp_path / "snapshots").exists()

@@ -146,6 +146,8 @@ def test_a_file_url_is_a_folder(tmp_path):
     [
         ("ftp://host/snapshots", r'cannot be kept at "ftp://" \(give a folder, or a URL of file://, s3://'),
         ("memory://snapshots", 'cannot be kept at "memory://"'),
+        ("http://ann:hush@[snapshots", r"^http://\.\.\.: is no URL"),
+        ("", "is empty"),
         ("s3://user:hunter2@bucket/x", "s3://bucket/x: holds more than a place"),
         ("s3://hunter2@bucket/x", "s3://bucket/x: holds more than a place"),
         ("abfss://user:hunter2@account.dfs.core.windows.net/x", "holds more than a place"),

@@ -52,7 +52,7 @@ def expire(
     from assay.evidence import expiry
 
     settings, today = Settings.from_environment(), datetime.now(UTC).date()
-    settings = replace(settings, snapshots=root) if root else settings
+    settings = replace(settings, snapshots=root) if root is not None else settings
     if not yes:
         plan = expiry.plan(settings, model, today=today)
         told = _planned(plan, today, also_serving=also_serving)

@@ -44,7 +44,7 @@ def quarantined(
     from assay.cli.output import check_target
     from assay.data.quarantine import open_entry
 
-    where = root or Settings.from_environment().snapshots
+    where = Settings.from_environment().snapshots if root is None else root
     if out is not None:
         check_target(str(out), option="--out")
         if out.suffix.lower() not in _FORMS:

@@ -11,7 +11,7 @@ from assay.cli.quarantined import quarantined
 from assay.cli.snapshot_parts import found as found_by_id
 from assay.cli.snapshot_parts import opened, print_json, progress, show_table
 from assay.cli.snapshot_text import changes, described, movements, table_of, told_of
-from assay.core import Outcome, Settings
+from assay.core import Outcome, Settings, problem
 
 if TYPE_CHECKING:
     from assay.policy import ModelFolder
@@ -81,12 +81,12 @@ def create(
     from assay.evidence.quarantine import sieve_of
 
     settings, folder = Settings.from_environment(), _model_folder(model)
-    policy, where = folder.policy, root or settings.snapshots
+    policy, where = folder.policy, settings.snapshots if root is None else root
     known = {each.id for each in list_snapshots(where, policy.model)}
     with progress() as told:
         taken = create_snapshot(
-            source=source or policy.data.source,
-            base=Path() if source else folder.path,
+            source=policy.data.source if source is None else source,
+            base=folder.path if source is None else Path(),
             data=policy.data,
             model=policy.model,
             root=where,
@@ -117,7 +117,7 @@ def list_all(
     """
     from assay.data.snapshots import list_snapshots, models_with_snapshots
 
-    where = root or Settings.from_environment().snapshots
+    where = Settings.from_environment().snapshots if root is None else root
     models = models_with_snapshots(where) if model is None else [model]
     found = [each for name in models for each in list_snapshots(where, name)]
     if as_json:
@@ -190,16 +190,20 @@ def verify(
     So are the rows that were set aside when they were taken. Of those whose rows were deleted when their time
     was over, nothing must be left.
 
-    Exit codes: 0 when all is as it was made, 1 when anything is not, 2 for a snapshot that there is not.
+    Exit codes: 0 when all is as it was made, 1 when anything is not, 2 for a snapshot that there is not, or when
+    there is none.
 
     Example: assay snapshot verify income-bde34c10383ef04b
     """
     from assay.data.snapshots import list_snapshots, models_with_snapshots
     from assay.data.verify import verify_quarantined, verify_snapshot
+    from assay.policy import masked
 
-    where = root or Settings.from_environment().snapshots
+    where = Settings.from_environment().snapshots if root is None else root
     every = [each for name in models_with_snapshots(where) for each in list_snapshots(where, name)]
     wanted = [found_by_id(each, root) for each in snapshots] if snapshots else every
+    if not wanted:
+        raise problem(masked(where), "there is no snapshot to verify", "ASSAY_SNAPSHOTS or --root says where they are")
     with progress() as told:
         found = {
             each.id: [str(wrong) for wrong in (*verify_snapshot(each, told), *verify_quarantined(where, each))]

@@ -33,7 +33,7 @@ def found(snapshot_id: str, root: str | None) -> "Snapshot":
         raise problem(
             snapshot_id, "is no snapshot's id", "an id is MODEL-0123456789abcdef; `assay snapshot list` has all"
         )
-    where = root or Settings.from_environment().snapshots
+    where = Settings.from_environment().snapshots if root is None else root
     return find_snapshot(root=where, model=model, snapshot_id=snapshot_id)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
-from assay.core import Problem, UnavailableError, UserError
+from assay.core import Problem, UnavailableError, UserError, problem
 from assay.policy import masked
 
 _CHUNK = 1 << 20
@@ -210,7 +210,12 @@ def said(error: Exception) -> str:
 
 def _local(root: str) -> Path | None:
     """The folder that a root is; None where it is a URL that leads elsewhere."""
+    if not root.strip():
+        raise problem("ASSAY_SNAPSHOTS or --root", "is empty", "name the folder or URL of the snapshots")
     if "://" not in root:
         return Path(root).absolute()
-    parts = urlsplit(root)
+    try:
+        parts = urlsplit(root)
+    except ValueError as error:
+        raise problem(masked(root), f"is no URL: {error}") from None
     return Path(unquote(parts.path)) if parts.scheme == "file" and parts.netloc in ("", "localhost") else None
