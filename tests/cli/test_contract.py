@@ -57,8 +57,8 @@ def test_what_does_not_hold_is_left_out_and_said(monkeypatch):
     ("options", "said"),
     [
         ({"data": "absent.csv"}, "no such file"),
-        ({"out": "t.csv"}, "is an input"),
-        ({"out": "nowhere/suite.json"}, "there is no folder"),
+        ({"out": "t.csv"}, "--out: t.csv is an input"),
+        ({"out": "nowhere/suite.json"}, "--out: there is no folder"),
     ],
 )
 def test_mistakes_are_said_and_nothing_is_written(options, said):

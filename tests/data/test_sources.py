@@ -127,3 +127,10 @@ def test_every_missing_column_is_named_with_the_nearest(tmp_path):
         'gendr: no such column (did you mean "gender"?)',
         'agee: no such column (did you mean "age"?)',
     ]
+
+
+def test_a_file_without_columns_is_a_mistake(tmp_path):
+    pq.write_table(pa.table({}), tmp_path / "t.parquet")
+    for read in (column_names, read_table):
+        with pytest.raises(UserError, match=r"has no (columns|rows)"):
+            read(tmp_path / "t.parquet")

@@ -36,7 +36,7 @@ def suggest(
     from assay.cli.progress import reporting
     from assay.data.draft.contract import text_of
 
-    check_target(str(out), data)
+    check_target(str(out), data, option="--out")
     with reporting() as report:
         drafted, dropped = _drafted(data, out.stem, key, report)
     write_file(out, text_of(drafted).encode())

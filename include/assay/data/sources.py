@@ -146,6 +146,8 @@ def _read(path: Path, columns: list[str] | None) -> "pa.Table":
 
 
 def _each_once(path: Path, names: Sequence[str]) -> list[str]:
+    if not names:
+        raise problem(str(path), "has no columns")
     if repeated := sorted(name for name, times in Counter(names).items() if times > 1):
         raise problem(str(path), f"names columns twice: {', '.join(repeated)}")
     return list(names)

@@ -93,6 +93,10 @@ def test_yaml_reads_as_json_does(tmp_path):
         ("s.yaml", "name: s\nexpectations: [}", "line 2, column 16: is not YAML"),
         ("s.yaml", "a: " + "[" * 5_000, "nested too deeply"),
         ("s.yml", "a: 2024-13-77", "is not YAML: month must be in 1..12"),
+        ("s.json", '{"expectations": [{"kwargs": {"min_value": -1e400}}]}', "holds a number that is endless"),
+        ("s.yml", "a: [{b: .inf}]", "holds a number that is endless"),
+        ("s.yml", "expectations: [.nan]", "holds a number that is endless, or none"),
+        ("s.yml", "expectations: &a [*a]", "nested too deeply"),
     ],
 )
 def test_what_cannot_be_parsed_is_said_with_its_place(tmp_path, name, content, said):

@@ -30,6 +30,7 @@ def load_suite(path: Path) -> dict[str, Any]:
         expression that does not compile, or limits that contradict each other.
     """
     data = _yaml(path) if path.suffix.lower() in (".yaml", ".yml") else _json(path)
+    _check_numbers(path, data)
     expectations = data.get("expectations") if isinstance(data, dict) else None
     if not isinstance(data, dict) or not isinstance(expectations, list):
         raise problem(str(path), "is not a suite", 'write {"name": "...", "expectations": [...]}')
@@ -86,6 +87,17 @@ def _yaml(path: Path) -> Any:
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         reason = getattr(error, "problem", None) or " ".join(str(error).split())
         raise problem(str(path), f"{where}is not YAML: {reason}") from None
+
+
+def _check_numbers(path: Path, data: Any) -> None:
+    """Refuse `.inf` and 1e400, against which nothing can be held and which no verdict can tell."""
+    try:
+        json.dumps(data, default=str, skipkeys=True, check_circular=False, allow_nan=False)
+    except RecursionError:
+        raise problem(str(path), "cannot be read: it is nested too deeply") from None
+    except ValueError:
+        mend = "leave out a side of a range that is open"
+        raise problem(str(path), "holds a number that is endless, or none", mend) from None
 
 
 def _text(path: Path) -> str:
