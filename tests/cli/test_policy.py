@@ -59,7 +59,7 @@ def test_the_json_says_the_same_and_nothing_else_is_on_standard_output(tried, pa
 
 
 def test_mistakes_end_with_a_message(tried, past, tmp_path):
-    ran = tried(1.5, model="incom")
+    ran = tried(0.61, model="incom")
     assert (ran.exit_code, ran.stdout) == (2, "")
     assert f'model: is "{past.folder.policy.model}" in' in ran.stderr
     missing = CliRunner().invoke(app, ["policy", "backtest", str(tmp_path / "none.yaml"), "--model", "income"])

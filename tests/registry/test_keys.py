@@ -74,6 +74,13 @@ def test_a_signature_counts_for_its_message_alone(keys):
     assert "did not make" in keys.doubt(MESSAGE, replace(signature, value="not base64!"))
 
 
+def test_a_signature_counts_in_the_one_way_that_it_is_written(keys):
+    signature = keys.sign(MESSAGE)
+    digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    last = digits[digits.index(signature.value[-3]) + 1]  # differs in bits that are no part of the 64 bytes
+    assert "in another way" in keys.doubt(MESSAGE, replace(signature, value=f"{signature.value[:-3]}{last}=="))
+
+
 @given(st.data())
 def test_any_change_of_a_signature_is_found(tmp_path_factory, data):
     keys = shared(tmp_path_factory)

@@ -144,9 +144,12 @@ class Keyring:
         public = _public_key(known.public_key, self.folder)
         assert isinstance(public, Ed25519PublicKey)
         try:
-            public.verify(base64.b64decode(signature.value, validate=True), message)
+            made = base64.b64decode(signature.value, validate=True)
+            public.verify(made, message)
         except (InvalidSignature, ValueError):
             return f"has a signature that the key {signature.key} did not make"
+        if base64.b64encode(made).decode() != signature.value:  # the last digit has bits that decoding leaves out
+            return f"has a signature of the key {signature.key} that was written in another way"
         return ""
 
     def model_key(self) -> "EllipticCurvePrivateKey":
