@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from assay.core import Settings
+from assay.core import Settings, UserError
 from assay.data.engine import open_rows, open_table
 
 N = 3000
@@ -132,3 +132,12 @@ def test_a_file_that_cannot_be_read_is_an_os_error(engine, tmp_path):
 
     with pytest.raises(OSError, match=r"(?i)parquet"):
         ask()
+
+
+def test_the_column_of_times_that_no_calendar_holds_is_named(engine):
+    sound = pa.array([0, 1], pa.timestamp("us"))
+    far = pa.array([0, 20_000 * 31_556_952_000_000], pa.int64()).cast(pa.timestamp("us"))
+    with open_table(pa.table({"id": [1, 2], "at": sound, "born": far, "died": sound})) as rows:
+        with pytest.raises(UserError, match=r"^born: holds times before the year 1 or after 9999"):
+            rows.summaries(["id", "at", "born", "died"])
+        assert rows.summaries(["id", "at", "died"])["at"].low == datetime(1970, 1, 1)

@@ -82,9 +82,8 @@ def _time_problem(rows: "Rows", name: str) -> Problem | None:
         return Problem(path=name, message=f"has type {type_}, which is no time", mend=mend)
     try:
         rows.summaries([name])
-    except OverflowError:
-        message, mend = "holds times before the year 1 or after 9999", "look whether the unit is right at the source"
-        return Problem(path=name, message=message, mend=mend)
+    except UserError as error:  # no calendar holds them
+        return error.problems[0]
     return None
 
 

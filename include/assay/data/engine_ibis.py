@@ -12,6 +12,8 @@ from ibis.expr import datatypes as dt
 from ibis.expr import operations as ops
 from numpy.typing import NDArray
 
+from assay.core import UserError, problem
+from assay.data.checks import is_time
 from assay.data.engine import Summary
 from assay.data.engine_open import asking
 from assay.data.engine_sample import quantiles_of, sample
@@ -51,7 +53,7 @@ class IbisRows:
         return int(self._ask(self._table.aggregate(n=self._table.count()))["n"][0].as_py())
 
     def summaries(self, columns: Sequence[str]) -> dict[str, Summary]:
-        """Each column in a few numbers."""
+        """Each column in a few numbers, or a `UserError` of times that no calendar of the years 1 to 9999 holds."""
         found: dict[str, Any] = {}
         for part in _parts(columns):
             asked: dict[str, Any] = {}
@@ -60,13 +62,25 @@ class IbisRows:
                 asked |= {f"n{at}": value.count(), f"d{at}": self._distinct(value)}
                 if not value.type().is_nested():
                     asked |= {f"l{at}": value.min(), f"h{at}": value.max()}
-            (answer,) = self._ask(self._table.aggregate(**asked)).to_pylist()
+            try:
+                (answer,) = self._ask(self._table.aggregate(**asked)).to_pylist()
+            except OverflowError:
+                raise self._uncounted(part) from None
             for at, name in enumerate(part):
                 present = answer[f"n{at}"]
                 low, high = (_instant(answer.get(f"{end}{at}"), self.schema.field(name).type) for end in "lh")
                 distinct = min(answer[f"d{at}"], present)
                 found[name] = Summary(nulls=self.count - present, distinct=distinct, low=low, high=high)
         return found
+
+    def _uncounted(self, columns: Sequence[str]) -> UserError:
+        """Which of some columns holds times that no calendar does."""
+        times = [name for name in columns if is_time(self.schema.field(name).type)]
+        if len(times) > 1:
+            for name in times:
+                self.summaries([name])
+        message, mend = "holds times before the year 1 or after 9999", "look whether the unit is right at the source"
+        return problem((times or columns)[0], message, mend)
 
     def counts(self, columns: Sequence[str]) -> "tuple[pa.Table, NDArray[np.int64]]":
         """The distinct rows of some columns, and how often each occurs."""
