@@ -82,6 +82,26 @@ def test_no_value_that_looks_personal_is_shown(tmp_path):
     assert "example.org" not in repr(check)
 
 
+def test_no_value_of_a_few_rows_or_of_a_column_of_pseudonyms_is_shown(tmp_path):
+    new = ["rare" if at < 9 else "new" if at < 500 else kind for at, kind in enumerate(table(2)["kind"])]
+    check = shifted(tmp_path, table(2, kind=new))["shift", "kind"]
+    assert (check.outcome, check.metric) == (Outcome.FAIL, "new_values")
+    assert "such as new, in 0.105 of the rows" in check.reason
+    roles = Roles(key="id", label="y", positive=1, time="at", declared=["kind"])
+    found = checks(tmp_path, table(2, kind=new), only("shift"), reference=table(1), roles=roles)["shift", "kind"]
+    assert (found.outcome, found.estimate) == (Outcome.FAIL, check.estimate)
+    assert "does not have in 0.105 of the rows" in found.reason
+    assert "new" not in found.reason.replace("as new to", "")
+    assert "a is" not in found.reason
+
+
+def test_values_that_only_few_rows_have_are_still_counted(tmp_path):
+    new = [f"once{at}" if at < 500 else kind for at, kind in enumerate(table(2)["kind"])]
+    check = shifted(tmp_path, table(2, kind=new))["shift", "kind"]
+    assert (check.outcome, check.metric) == (Outcome.FAIL, "new_values")
+    assert "once" not in check.reason
+
+
 def test_a_lost_column_fails_and_a_whole_number_may_become_a_fraction(tmp_path):
     now = table(2)
     now["y"] = now["y"].astype(float)

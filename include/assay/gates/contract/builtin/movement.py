@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.core.distribution import LEAST
 from assay.gates.contract.builtin.coding import Cells, cells
 from assay.gates.contract.builtin.facts import Facts, Profile, Values
 from assay.gates.contract.builtin.look import Look
@@ -49,7 +50,8 @@ class Movement:
     most
         What has moved most, in words: a number's median, or the category whose share has changed furthest.
     appeared
-        A few of those categories, the most frequent first, or the numbers' own least and greatest.
+        A few of those categories that enough rows have to tell of no person, the most frequent first, or the
+        numbers' own least and greatest.
     """
 
     column: str
@@ -76,9 +78,15 @@ def movements(look: Look) -> tuple[Movement, ...] | None:
     then, now, roles = look.reference[1], look.facts, look.roles
     special = {roles.key, roles.time, roles.label, *roles.rekeyed}
     needed = {*look.features, *roles.features, *roles.sensitive, *special}
+    found = (movement(name, then, now, compared=name not in special) for name in then.columns)
     return tuple(
-        replace(movement(name, then, now, compared=name not in special), used=not roles.features or name in needed)
-        for name in then.columns
+        replace(
+            each,
+            used=not roles.features or each.column in needed,
+            most="" if each.column in roles.declared else each.most,  # no value of what is to be a pseudonym
+            appeared=() if each.column in roles.declared else each.appeared,
+        )
+        for each in found
     )
 
 
@@ -118,7 +126,7 @@ def _with_new(found: Movement, then: Values, now: Values) -> Movement:
     counts, old = np.bincount(now.codes[now.codes >= 0], minlength=len(now.texts)), set(then.texts)
     new = sorted(((int(n), text) for n, text in zip(counts, now.texts, strict=True) if text not in old), reverse=True)
     once = int((np.bincount(then.codes[then.codes >= 0]) == 1).sum())
-    shown = tuple(_shown(text) for _, text in new[:_NAMED])
+    shown = tuple(_shown(text) for rows, text in new[:_NAMED] if rows >= LEAST or kind_of(text))
     return replace(found, new=sum(n for n, _ in new), own=once, appeared=shown)
 
 

@@ -72,7 +72,7 @@ def _checks(found: Movement, policy: Shift, level: float, p_value: float | None)
     yield _missing(replace(made, metric="missing_rise", compare="difference"), found, policy)
     if p_value is not None:
         yield _moved(replace(made, metric="psi"), found, policy, p_value)
-    if found.appeared:
+    if found.new:
         yield _new(replace(made, metric="new_values", compare="difference"), found, policy)
 
 
@@ -86,7 +86,8 @@ def _missing(made: Check, found: Movement, policy: Shift) -> Check:
 
 
 def _new(made: Check, found: Movement, policy: Shift) -> Check:
-    what = (f"values that the reference does not have, such as {', '.join(dict.fromkeys(found.appeared))}, in "
+    named = f", such as {', '.join(dict.fromkeys(found.appeared))}," if found.appeared else ""
+    what = (f"values that the reference does not have{named} in "
             f"{found.new / found.known:.3g} of the rows; {found.own / found.of_own:.3g} of the reference's own rows "
             "are as new to its others: a difference of")  # fmt: skip
     return _risen(made, (found.new, found.known), (found.own, found.of_own), policy.max_new, policy, what)
