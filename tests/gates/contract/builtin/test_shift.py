@@ -147,6 +147,22 @@ def test_what_the_model_is_not_shown_does_not_block(tmp_path):
     assert "the model is not shown it" in found[2].reason
 
 
+@pytest.mark.parametrize("undecided", ["warning", "critical"])
+def test_what_the_reference_does_not_have_is_told(tmp_path, undecided):
+    then = {name: cells for name, cells in table(1).items() if name not in ("age", "kind", "y")}
+    policy = only(shift={"undecided": undecided})
+    roles = Roles(key="id", label="y", positive=1, time="at", features=["age"], sensitive=["kind"])
+    found = checks(tmp_path, table(2, more=[1] * N), policy, reference=then, roles=roles)
+    check = found["shift", "age"]
+    assert (check.outcome, check.severity) == (Outcome.INCONCLUSIVE, undecided)
+    assert "the reference has no such column" in check.reason
+    if undecided == "critical":
+        assert {name for _, name in found} >= {"age", "kind", "y"}
+    else:
+        assert check.reason.endswith("No more can be told of kind, y")
+    assert ("shift", "more") not in found
+
+
 def test_without_a_reference_there_is_no_check(tmp_path):
     assert checks(tmp_path, table(1), only("shift", "label_shift"), roles=ROLES) == {}
 

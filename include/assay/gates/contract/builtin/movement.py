@@ -34,6 +34,8 @@ class Movement:
         Whether the model or its audit needs it.
     was, now
         Its types; `now` is None where it is gone.
+    unknown
+        Whether the reference does not have it, though the model or its audit needs it: nothing else is known then.
     retyped
         Whether it was numbers and is text, say: then nothing else is compared.
     before, after
@@ -58,6 +60,7 @@ class Movement:
     was: str
     now: str | None
     used: bool = True
+    unknown: bool = False
     retyped: bool = False
     before: tuple[int, ...] = ()
     after: tuple[int, ...] = ()
@@ -72,14 +75,17 @@ class Movement:
 
 
 def movements(look: Look) -> tuple[Movement, ...] | None:
-    """Every column of the reference; of key, time and label only whether they are there. None without a reference."""
+    """Every column of the reference; of key, time and label only whether they are there. None without a reference.
+
+    Those that are needed and that the reference does not have come after them.
+    """
     if look.reference is None:
         return None
     then, now, roles = look.reference[1], look.facts, look.roles
     special = {roles.key, roles.time, roles.label, *roles.rekeyed}
     needed = {*look.features, *roles.features, *roles.sensitive, *special}
     found = (movement(name, then, now, compared=name not in special) for name in then.columns)
-    return tuple(
+    compared = tuple(
         replace(
             each,
             used=not roles.features or each.column in needed,
@@ -88,6 +94,8 @@ def movements(look: Look) -> tuple[Movement, ...] | None:
         )
         for each in found
     )
+    missed = (now.columns[name] for name in look.used if name not in then.columns)
+    return compared + tuple(Movement(column=each.name, was="", now=each.type, unknown=True) for each in missed)
 
 
 def movement(name: str, then: Facts, now: Facts, *, compared: bool) -> Movement:

@@ -7,7 +7,7 @@ import numpy as np
 
 from assay.core import Check, Limit, Outcome, judge_interval
 from assay.gates import each_confidence
-from assay.gates.contract.builtin.deciding import counts_in_full, settled
+from assay.gates.contract.builtin.deciding import counts_in_full, milder, settled
 from assay.gates.contract.builtin.look import Look
 from assay.gates.contract.builtin.movement import Movement, movements
 from assay.gates.contract.builtin.reporting import reported
@@ -65,6 +65,10 @@ def _checks(found: Movement, policy: Shift, level: float, p_value: float | None)
         name=NAME, compare="level", attribute=found.column, severity=policy.severity, confidence=level,
         outcome=Outcome.INCONCLUSIVE, reason="nothing was measured",
     )  # fmt: skip
+    if found.unknown:
+        why = "the reference has no such column, so that nothing tells whether it has moved"
+        yield replace(made, confidence=None, severity=milder(policy), reason=why)
+        return
     if found.now is None or found.retyped:
         how = f"was {found.was} in the reference and is {found.now or 'not there'}"
         yield replace(made, metric="type", confidence=None, outcome=Outcome.FAIL, reason=how)
