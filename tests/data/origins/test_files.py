@@ -200,6 +200,27 @@ def test_a_delta_table_is_read_at_its_version(tmp_path):
         assert all(sha256_file(tmp_path / "table" / file["path"]) == file["sha256"] for file in origin.files())
 
 
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda file, log: file.unlink(), "cannot be read as a Delta table: .*not found"),
+        (lambda file, log: file.write_bytes(b"PAR1"), "cannot be read as a Delta table: "),
+        (lambda file, log: log.write_text("{"), "cannot be read by delta-rs: .*Json error"),
+        (
+            lambda file, log: log.write_text(log.read_text().replace("timestampNtz", "foo")),
+            "does not have the required",
+        ),
+    ],
+)
+def test_a_delta_table_that_is_damaged_is_said_in_one_line(tmp_path, damage, message):
+    write_deltalake(tmp_path / "table", people())
+    ((file,), (log,)) = ([*tmp_path.glob(which)] for which in ("table/*.parquet", "table/_delta_log/*.json"))
+    damage(file, log)
+    with pytest.raises(UserError, match=f"^table: .*{message}") as caught:
+        open_origin(DeltaSource(delta="table"), base=tmp_path)
+    assert "\x1b" not in str(caught.value)
+
+
 @pytest.mark.parametrize("source", ["../one.parquet", "link.parquet", "../*.parquet", DeltaSource(delta="../table")])
 def test_a_source_outside_the_declared_roots_is_refused(lake, source):
     (lake / "many/link.parquet").symlink_to(lake / "one.parquet")

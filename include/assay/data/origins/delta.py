@@ -1,6 +1,7 @@
 """A version of a Delta table as a source."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from assay.core import UnavailableError, problem
 from assay.data.origins.origin import Origin, batch_rows, readable
 from assay.data.origins.places import check_inside
+from assay.data.store import said
 from assay.policy import DeltaSource, masked
 
 if TYPE_CHECKING:
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CHUNK = 1 << 20
+_NOT_READ = re.compile(r"Unsupported|Schema error|Json error")  # a feature, or a log, that no second try will read
 
 
 def open_delta(source: DeltaSource, base: Path, roots: Sequence[str]) -> Origin:
@@ -44,6 +47,8 @@ def open_delta(source: DeltaSource, base: Path, roots: Sequence[str]) -> Origin:
     dataset = _told(name, table.to_pyarrow_dataset)
     fragments = sorted(dataset.get_fragments(), key=lambda fragment: str(fragment.path))
     version = table.version()
+    with readable(name, "a Delta table"):
+        rows = sum(fragment.count_rows() for fragment in fragments)
 
     def batches() -> "Iterator[pa.RecordBatch]":
         size = batch_rows(len(dataset.schema))
@@ -59,7 +64,7 @@ def open_delta(source: DeltaSource, base: Path, roots: Sequence[str]) -> Origin:
     return Origin(
         name=f"{name}@{version}",
         batches=batches,
-        rows=sum(fragment.count_rows() for fragment in fragments),
+        rows=rows,
         facts={"delta_version": version},
         files=files,
     )
@@ -82,6 +87,8 @@ def _told(name: str, act: Callable[[], T]) -> T:
     except TableNotFoundError:
         raise problem(name, "there is no Delta table") from None
     except DeltaProtocolError as error:
-        raise problem(name, f"cannot be read by delta-rs: {' '.join(str(error).split())}") from None
+        raise problem(name, f"cannot be read by delta-rs: {said(error)}") from None
     except (DeltaError, OSError) as error:
-        raise UnavailableError(f"{name} cannot be opened: {' '.join(str(error).split())}") from None
+        if _NOT_READ.search(str(error)):
+            raise problem(name, f"cannot be read by delta-rs: {said(error)}") from None
+        raise UnavailableError(f"{name} cannot be opened: {said(error)}") from None

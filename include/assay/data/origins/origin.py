@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from assay.core import UserError, problem, sha256_json
+from assay.data.store import said
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -68,4 +69,4 @@ def readable(name: str, what: str) -> Iterator[None]:
     except UserError:
         raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:  # a corrupt Parquet file is an OSError to pyarrow
-        raise problem(name, f"cannot be read as {what}: {' '.join(str(error).split())}") from None
+        raise problem(name, f"cannot be read as {what}: {said(error)}") from None
