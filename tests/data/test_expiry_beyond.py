@@ -113,3 +113,14 @@ def test_rows_in_an_object_store_go_and_so_do_their_copies_here(tmp_path, store,
     assert (again.id, verify_snapshot(again)) == (taken.id, [])
     deletion.end()
     assert verify_snapshot(again) == []
+
+
+def test_a_model_may_have_the_name_of_the_folder_for_rows_set_aside(tmp_path):
+    pq.write_table(rows(), tmp_path / "t.parquet")
+    data, root = Data(**FIELDS, keep_days=10), str(tmp_path / "root")
+    with mock.patch.object(snapshots, "utc_now", return_value=f"{FIRST.isoformat()}T04:05:06.789Z"):
+        create_snapshot(source="t.parquet", base=tmp_path, data=data, model="quarantine", root=root)
+    (due,) = expiry.overdue(root, "quarantine", OVER)
+    assert expiry.parent_of(due) == due.id
+    assert expiry.delete_rows(due, by="ann", today=after(10)) is None
+    assert expiry.delete_rows(due, by="ann", today=OVER).left() == []

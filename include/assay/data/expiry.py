@@ -15,7 +15,7 @@ from datetime import date
 
 from assay.core import fault_point, utc_now
 from assay.data import cache, tombstones
-from assay.data.quarantine import FOLDER, quarantine_of, quarantined
+from assay.data.quarantine import quarantine_of, quarantined
 from assay.data.snapshots import Snapshot, find_snapshot, list_snapshots
 from assay.data.staging import staging
 from assay.data.store import Store, store_of
@@ -68,12 +68,12 @@ def overdue(root: str, model: str, today: date) -> list[Snapshot]:
     due = [each for each in taken if is_over(each, today)]
     due += [each for each in aside if is_over(each, today) or parent_of(each) in gone]
     there = [each for each in due if each.tombstone is None]
-    return sorted(there, key=lambda each: (each.folder.model == FOLDER, each.keep_until or "", each.id))
+    return sorted(there, key=lambda each: (parent_of(each) != each.id, each.keep_until or "", each.id))
 
 
 def parent_of(snapshot: Snapshot) -> str:
     """The snapshot that rows belong to: their own, or the one that they were set aside from."""
-    return str(snapshot.manifest["snapshot"]) if snapshot.folder.model == FOLDER else snapshot.id
+    return str(snapshot.manifest.get("snapshot", snapshot.id))
 
 
 def deletions(root: str, model: str) -> list[Deletion]:
@@ -187,7 +187,7 @@ def _bury(snapshot: Snapshot, *, by: str, today: date) -> Tombstone | None:
 
 def _is_due(snapshot: Snapshot, today: date) -> bool:
     store = snapshot.folder
-    if is_over(snapshot, today) or store.model != FOLDER:
+    if is_over(snapshot, today) or parent_of(snapshot) == snapshot.id:
         return is_over(snapshot, today)
     root, _, model = store.root.rpartition("/")
     return find_snapshot(root=root, model=model, snapshot_id=parent_of(snapshot)).tombstone is not None
