@@ -2,6 +2,7 @@
 
 import json
 
+import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
@@ -170,3 +171,27 @@ def test_a_contract_that_cannot_be_read_leaves_no_snapshot(folder, tmp_path):
     (folder / "contract.json").write_text("{")
     assert "contract.json" in run("create", "people", code=2)
     assert not (tmp_path / "snapshots").exists()
+
+
+def test_json_of_rows_is_json_and_bytes_want_another_form(folder, tmp_path):
+    table = pyarrow.csv.read_csv(folder / "people.csv")
+    odd = [float("-inf"), -5.0, *[1.0] * (len(table) - 2)]
+    table = table.set_column(2, "age", pa.array(odd)).append_column("raw", pa.array([b"\xff"] * len(table)))
+    pq.write_table(table, tmp_path / "people.parquet")
+    run("create", "people", "--source", tmp_path / "people.parquet")
+    told = CliRunner().invoke(app, ["snapshot", "quarantined", "people", "--json"]).stdout
+    (entry,) = json.loads(told, parse_constant=pytest.fail)
+    assert [row["age"] for row in entry["rows"]] == ["-inf", -5.0, 1.0]
+    assert "name a .parquet file" in run("quarantined", "people", "--out", tmp_path / "bad.csv", code=2)
+    assert not (tmp_path / "bad.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["snapshot", "rows_read", "reasons", "key"])
+def test_a_manifest_of_rows_set_aside_that_lacks_something_is_told(folder, tmp_path, name):
+    taken()
+    (path,) = (tmp_path / "snapshots/people/quarantine/manifests").iterdir()
+    path.write_text(
+        json.dumps({field: value for field, value in json.loads(path.read_text()).items() if field != name})
+    )
+    for words in (["quarantined", "people"], ["verify"], ["expire"]):
+        assert f"is not a manifest of rows that were set aside: {name}" in run(*words, code=2)

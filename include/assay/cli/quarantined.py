@@ -1,6 +1,7 @@
 """`assay snapshot quarantined`: the rows that were set aside, and why."""
 
 import json
+import math
 import re
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -54,7 +55,7 @@ def quarantined(
     if out is not None:
         _export(opened, out)
     if as_json:
-        told = [{**each.manifest, "rows": list(_rows(each))} for each in opened]
+        told = [{**each.manifest, "rows": [_plain(row) for row in _rows(each)]} for each in opened]
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False, default=str))
         return
     for each in opened:
@@ -125,6 +126,12 @@ def _rows(entry: "Snapshot") -> Iterator[dict[str, Any]]:
             yield {**row, REASONS: json.loads(row[REASONS])}
 
 
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """A row whose numbers are all of JSON, which knows neither NaN nor the infinite: these become texts."""
+    odd = (name for name, cell in row.items() if isinstance(cell, float) and not math.isfinite(cell))
+    return {**row, **{name: str(row[name]) for name in odd}}
+
+
 def _show(table: "Table") -> None:
     import sys
 
@@ -153,6 +160,8 @@ def _export(entries: "Sequence[Snapshot]", out: Path) -> None:
         draft.replace(out)
     except OSError as error:
         raise UnavailableError(f"cannot write {out}: {error}") from None
+    except pa.ArrowInvalid as error:  # bytes that are no text
+        raise problem("--out", f"{out} cannot be written: {error}", "name a .parquet file") from None
     finally:
         draft.unlink(missing_ok=True)
 

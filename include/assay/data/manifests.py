@@ -46,6 +46,12 @@ def flaws_of_taking(taking: Mapping[str, Any]) -> list[str]:
     return [name for name, fit in fits.items() if taking.get(name) is not None and not fit(taking[name])]
 
 
+def flaws_of_entry(manifest: Mapping[str, Any]) -> list[str]:
+    """The same of what the manifest of rows that were set aside says beside that."""
+    kinds = {"snapshot": str, "key": str, "rows_read": int, "reasons": dict}
+    return [name for name, kind in kinds.items() if not isinstance(manifest.get(name), kind)]
+
+
 def is_rows(path: Any) -> bool:
     """Whether a path in a model's folder is a file of its table.
 

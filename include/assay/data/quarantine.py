@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from assay.core import Problem, UserError, fault_point, problem, utc_now
 from assay.data.content import files_digest, schema_of
+from assay.data.manifests import flaws_of_entry
 from assay.data.sieve import Sieve
 from assay.data.sifting import addressed, part
 from assay.data.snapshot import manifest_path
@@ -207,7 +208,7 @@ def quarantined(root: str, model: str, snapshot_id: str | None = None) -> list[S
 
     A snapshot has several entries when the same clean rows were taken out of different ones.
     """
-    found = list_snapshots(_root(root, model), FOLDER)
+    found = [_checked(each) for each in list_snapshots(_root(root, model), FOLDER)]
     return [each for each in found if snapshot_id in (None, each.manifest["snapshot"])]
 
 
@@ -220,7 +221,7 @@ def find_entry(*, root: str, model: str, entry_id: str) -> Snapshot:
         When there are none of that name.
     """
     _require(root, model, entry_id)
-    return find_snapshot(root=_root(root, model), model=FOLDER, snapshot_id=entry_id)
+    return _checked(find_snapshot(root=_root(root, model), model=FOLDER, snapshot_id=entry_id))
 
 
 def open_entry(*, root: str, model: str, entry_id: str) -> Snapshot:
@@ -232,7 +233,14 @@ def open_entry(*, root: str, model: str, entry_id: str) -> Snapshot:
         As `find_entry`, and listing every file that is missing or was changed.
     """
     _require(root, model, entry_id)
-    return open_snapshot(root=_root(root, model), model=FOLDER, snapshot_id=entry_id)
+    return _checked(open_snapshot(root=_root(root, model), model=FOLDER, snapshot_id=entry_id))
+
+
+def _checked(entry: Snapshot) -> Snapshot:
+    if flaws := flaws_of_entry(entry.manifest):
+        place = entry.folder.place(manifest_path(entry.id))
+        raise problem(place, f"is not a manifest of rows that were set aside: {', '.join(flaws)}", "restore it")
+    return entry
 
 
 def _root(root: str, model: str) -> str:
