@@ -182,6 +182,15 @@ def test_a_pattern_means_what_it_means_in_a_shell(lake, pattern, names):
     assert sorted(file["path"] for file in read(pattern, lake)[1].files()) == sorted(names)
 
 
+@pytest.mark.parametrize("source", ["many", "many/*.parquet"])
+def test_a_link_that_leads_nowhere_is_no_file_less(lake, source):
+    (lake / "many/part-3.parquet").symlink_to(lake / "gone.parquet")
+    (lake / "many/notes.txt").symlink_to(lake / "gone.txt")
+    with pytest.raises(UserError, match=r"part-3\.parquet: is a link that leads nowhere"):
+        open_origin(source, base=lake)
+    assert read("many/part-[0-2].parquet", lake)[0].num_rows == N
+
+
 def test_a_name_that_is_not_utf_8_is_told(lake):
     (lake / os.fsdecode(b"many/part-\xff.parquet")).write_bytes(b"x")
     with pytest.raises(UserError, match="many: there is a name that is not UTF-8 text"):

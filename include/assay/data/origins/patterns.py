@@ -44,3 +44,13 @@ def _one_of(part: str) -> str:
         return re.escape(part)
     inner = part[1:-1].replace("\\", r"\\").replace("^", r"\^")
     return f"[^/{inner[1:]}]" if inner.startswith("!") else f"[{inner}]"
+
+
+def is_hidden(below: str) -> bool:
+    """Whether some step begins with a dot or an underscore, as logs and markers do; ``_x=1`` is a partition."""
+    return any(step.startswith(".") or (step.startswith("_") and "=" not in step) for step in below.split("/"))
+
+
+def is_data(path: str) -> bool:
+    """Whether a name is that of a data file."""
+    return Path(path).suffix.lower() in (".csv", ".parquet")

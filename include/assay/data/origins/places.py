@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from assay.core import UnavailableError, UserError, did_you_mean, problem
-from assay.data.origins.patterns import fixed_part, is_pattern, translated
+from assay.data.origins.patterns import fixed_part, is_data, is_hidden, is_pattern, translated
 from assay.policy import masked
 
 if TYPE_CHECKING:
@@ -204,15 +204,24 @@ def _listed(files: "FileSystem", path: str) -> tuple[list[str], str | None]:
     if found.type != FileType.Directory and not is_pattern(path):
         return [], None
     below = files.get_file_info(FileSelector(top or "/", recursive=True, allow_not_found=True))
-    kept = [each.path for each in below if each.type == FileType.File and not _hidden(each.path[len(top) :])]
-    if found.type == FileType.Directory:
-        kept = [each for each in kept if _suffix(each) in (".csv", ".parquet")]
-    else:
-        wanted = translated(path)
-        kept = [each for each in kept if wanted.fullmatch(each)]
+    wanted = is_data if found.type == FileType.Directory else translated(path).fullmatch
+    kept = [
+        each.path for each in below
+        if each.type == FileType.File and not is_hidden(each.path[len(top) :]) and wanted(each.path)
+    ]  # fmt: skip
+    for each in _dangling(files, top):
+        if wanted(each) and not is_hidden(each[len(top) :]):
+            raise problem(each, "is a link that leads nowhere", "fetch what it means, or remove it")
     tables = sorted({each.path.partition(f"/{_LOG}/")[0] for each in below if f"/{_LOG}/" in each.path})
     within = next((table for table in tables if any(each.startswith(f"{table}/") for each in kept)), None)
     return kept, within or (_table_above(files, top) if kept else None)
+
+
+def _dangling(files: "FileSystem", top: str) -> list[str]:
+    """Links that lead nowhere, which a listing leaves out: files of a folder that were not fetched, say."""
+    if files.type_name != "local":
+        return []
+    return [str(each) for each in sorted(Path(top or "/").rglob("*")) if each.is_symlink() and not each.exists()]
 
 
 def _table_above(files: "FileSystem", folder: str) -> str | None:
@@ -227,15 +236,6 @@ def _table_above(files: "FileSystem", folder: str) -> str | None:
                 return folder
         folder = folder.rpartition("/")[0]
     return None
-
-
-def _hidden(below: str) -> bool:
-    """Whether some step begins with a dot or an underscore, as logs and markers do; ``_x=1`` is a partition."""
-    return any(step.startswith(".") or (step.startswith("_") and "=" not in step) for step in below.split("/"))
-
-
-def _suffix(path: str) -> str:
-    return Path(path).suffix.lower()
 
 
 def _absent(source: str, base: Path) -> tuple[str, str]:
