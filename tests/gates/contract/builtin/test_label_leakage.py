@@ -95,6 +95,16 @@ def test_what_cannot_be_ranked_does_not_pass(tmp_path, column, form):
     assert "neither number, time nor text" in check.reason
 
 
+@pytest.mark.parametrize("rows", [20, 36, 2000])
+def test_a_leak_is_seen_in_rows_that_come_in_turns_and_never_passes_though_they_are_few(tmp_path, rows):
+    label = np.arange(rows) % 2
+    data = {"id": range(rows), "bought": label, "after": label + 0.5, "luck": np.arange(rows) // 2}
+    found = checks(tmp_path, data, only("label_leakage"), roles=ROLES)
+    assert found["label_leakage", "after"].outcome is (Outcome.FAIL if rows == 2000 else Outcome.INCONCLUSIVE)
+    assert found["label_leakage", "after"].estimate == 1
+    assert ("label_leakage", "luck") not in found or found["label_leakage", "luck"].estimate < 0.9
+
+
 def test_a_label_without_a_positive_class_is_not_ranked(tmp_path):
     many = {"id": range(9), "bought": list("abcabcabc"), "x": range(9)}
     assert checks(tmp_path, many, only("label_leakage"), roles=Roles(key="id", label="bought")) == {}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from assay.core import Check, Limit, Outcome, judge_interval
 from assay.gates import each_confidence
-from assay.gates.contract.builtin.coding import cells
+from assay.gates.contract.builtin.coding import cells, shuffled
 from assay.gates.contract.builtin.deciding import settled, surer
 from assay.gates.contract.builtin.facts import Values
 from assay.gates.contract.builtin.look import Look
@@ -115,7 +115,7 @@ def bonds(columns: Mapping[str, tuple[Values, Values]]) -> tuple[Bond, ...]:
     names = [name for name, each in coded.items() if len(np.unique(each.before)) > 1][:_COLUMNS]
     most = _BUDGET // max(1, len(names) * (len(names) - 1) // 2)
     before, after = (
-        {name: _thinned(getattr(coded[name], side), most) for name in names} for side in ("before", "after")
+        _thinned({name: getattr(coded[name], side) for name in names}, most) for side in ("before", "after")
     )
     first, second, new = (
         _Side(codes=codes, rows=len(next(iter(codes.values()), ())))
@@ -148,10 +148,12 @@ def _coded(then: Values, now: Values) -> _Coded:
     return _Coded(coding.count, coding.of(then), coding.of(now))
 
 
-def _thinned(codes: NDArray[np.int64], most: int) -> Codes:
-    """Every so many-th row, so that no more than `most` are left."""
-    step = -(-len(codes) // max(1, most)) or 1
-    return codes[::step].astype(np.intp)
+def _thinned(codes: Mapping[str, NDArray[np.int64]], most: int) -> dict[str, Codes]:
+    """No more than `most` of the rows, in an order that has nothing to do with theirs."""
+    rows = len(next(iter(codes.values()), ()))
+    step = -(-rows // max(1, most)) or 1
+    chosen = shuffled(rows)[::step]
+    return {name: each[chosen].astype(np.intp) for name, each in codes.items()}
 
 
 def _bond(name: str, partner: str, second: _Side, new: _Side) -> Bond:

@@ -48,6 +48,19 @@ class Cells:
         return np.bincount(self.of(values), minlength=self.count)
 
 
+def shuffled(rows: int) -> NDArray[np.intp]:
+    """The places of so many rows in an order that is always the same and has nothing to do with theirs.
+
+    Rows may come in turns, one case and one control, and every other one would then be all of one class.
+
+    Examples
+    --------
+    >>> sorted(shuffled(4).tolist())
+    [0, 1, 2, 3]
+    """
+    return np.random.default_rng(0).permutation(rows)
+
+
 def cells(values: Values, most: int, rows_each: int = 1) -> Cells:
     """Cells for a column: numbers at their quantiles, text by its most frequent values.
 

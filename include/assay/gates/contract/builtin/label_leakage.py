@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from assay.core import Check, Limit, Outcome, judge_interval
 from assay.gates import each_confidence
-from assay.gates.contract.builtin.coding import cells
+from assay.gates.contract.builtin.coding import cells, shuffled
 from assay.gates.contract.builtin.deciding import settled
 from assay.gates.contract.builtin.facts import Values
 from assay.gates.contract.builtin.label import classes, labelled, positive_class
@@ -23,6 +23,7 @@ from assay.stats.auc_of_cells import auc_interval, auc_of_cells
 NAME = "label_leakage"
 _CELLS = 64
 _ROWS_EACH = 20
+_FEWEST_CELLS = 8
 _CHANCE = 0.5
 _AFFIXES = {"is", "has", "the", "label", "target", "y", "x", "flag", "copy", "new", "old", "code", "value", "class"}
 
@@ -80,9 +81,10 @@ def _unranked(look: Look, name: str, label: str) -> Association:
 
 
 def associate(name: str, values: Values, label: NDArray[np.int8], similar: float) -> Association:
-    """Order the feature's cells by the rate in every other row, and see how well that ranks the rest."""
-    coding = cells(values, _CELLS, _ROWS_EACH)
-    codes, learns = coding.of(values), np.arange(len(label)) % 2 == 0
+    """Order the feature's cells by the rate in one half of the rows, and see how well that ranks the other."""
+    # of few rows smaller cells: in a single one nothing would be ranked, and nothing found
+    coding = cells(values, _CELLS, min(_ROWS_EACH, max(1, len(label) // _FEWEST_CELLS)))
+    codes, learns = coding.of(values), shuffled(len(label)) % 2 == 0
     counts = [
         np.bincount(codes[half & (label == side)], minlength=coding.count)
         for half in (learns, ~learns)
