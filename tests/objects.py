@@ -11,10 +11,19 @@ BUCKET = "assay-tests"
 KEYS = {"AWS_ACCESS_KEY_ID": "tester", "AWS_SECRET_ACCESS_KEY": "not-a-secret", "AWS_REGION": "us-east-1"}
 _SERVER = """
 import sys
-from moto.server import ThreadedMotoServer
-server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-server.start()
-print(server.get_host_and_port()[1], flush=True)
+import threading
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+store, one_at_a_time = DomainDispatcherApplication(create_backend_app), threading.Lock()
+
+def answered(environ, start):
+    with one_at_a_time:
+        return [b"".join(store(environ, start))]
+
+server = make_server("127.0.0.1", 0, answered, threaded=True)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+print(server.port, flush=True)
 sys.stdin.read()
 """
 
@@ -23,8 +32,9 @@ sys.stdin.read()
 def object_store():
     """Run the server, and give the environment that leads to it; `BUCKET` is there and empty.
 
-    It knows conditional puts. It checks no signature and no right, so what a store refuses is tested elsewhere. It is
-    a process of its own: delta-rs holds Python's lock in some calls while it waits for an answer.
+    It knows conditional puts. Requests are answered one after the other, since nothing in moto keeps two of them on one
+    object apart, as a store does. It checks no signature and no right, so what a store refuses is tested elsewhere. It
+    is a process of its own: delta-rs holds Python's lock in some calls while it waits for an answer.
     """
     command = [sys.executable, "-c", _SERVER]
     server = subprocess.Popen(

@@ -26,7 +26,7 @@ GOOD = pa.table({"id": range(200), "y": ["yes", "no"] * 100, "a": [i / 3 for i i
 
 
 def take(tmp_path, root, rows=GOOD, data=DATA, **how):
-    source = tmp_path / f"{rows.num_rows}.parquet"
+    source = tmp_path / f"{tmp_path.name}-{rows.num_rows}.parquet"  # two takings at one instant differ by their source
     pq.write_table(rows, source)
     return create_snapshot(source=source, data=data, model="loan", root=root, **how)
 

@@ -106,7 +106,12 @@ def _committed(store: Store, name: str) -> tuple[int, list[str]] | None:
 
 def _version_of(table: "DeltaTable", name: str) -> int | None:
     """The latest version of that name, among the last ones."""
-    return next((int(entry["version"]) for entry in table.history(_LOOK_BACK) if entry.get(_TAG) == name), None)
+    while True:
+        read, log = table.version(), table.history(_LOOK_BACK)
+        # delta-rs counts back from the version that was read, also where the log has another by now
+        table.update_incremental()
+        if table.version() == read:
+            return next((int(entry["version"]) for entry in log if entry.get(_TAG) == name), None)
 
 
 def _holding(store: Store, paths: Sequence[str], digest: str) -> list[dict[str, Any]]:
