@@ -35,17 +35,18 @@ def test_aliases_moved_by_other_hands_are_told_once_and_set_back(run, client, mo
     assert mark(run) == ",".join(str(each.incident.id) for each in first.seen)
     assert verify(archive(run.settings), model, 1, patience=0).sound  # the mark is expected
 
+    before = len(restored(run))
     mended = look(run, restore="auditor")
     assert mended.clean
     assert all(each.restored for each in mended.seen)
     assert client.get_registered_model(model).aliases == {"canary": "1"}
-    assert [(each["alias"], each["was"], each["now"]) for each in restored(run)] == [
+    assert [(each["alias"], each["was"], each["now"]) for each in restored(run)[before:]] == [
         ("best", 1, None),
         ("canary", None, 1),
         ("champion", 1, None),
     ]
-    assert [each["incident"] for each in restored(run)] == [each.incident.id for each in first.seen]
-    assert {event.by for event in replace(run).dossier.events("restoration")} == {"auditor"}
+    assert [each["incident"] for each in restored(run)[before:]] == [each.incident.id for each in first.seen]
+    assert {event.by for event in replace(run).dossier.events("restoration")[before:]} == {"auditor"}
     assert incidents.open(model) == []
     assert mark(run) is None
     assert told(look(run)) == []
