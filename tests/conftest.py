@@ -12,12 +12,20 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from tests.boxes import OpenBox
 from tests.objects import BUCKET, object_store
 
 from assay.core import Settings
 from assay.registry.keys import create_keys
 
 _PATIENCE = 90.0  # seconds for a loaded machine; a free one needs six
+
+
+@pytest.fixture(autouse=True)
+def open_box(request, monkeypatch):
+    """Train in this process, unless a test is marked `boxed`: see `tests.boxes`."""
+    if request.node.get_closest_marker("boxed") is None:
+        monkeypatch.setattr("assay.training.relay.Box", OpenBox)
 
 
 @pytest.fixture(scope="session")

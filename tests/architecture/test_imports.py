@@ -15,7 +15,7 @@ SOURCE = ROOT / "include" / "assay"
 # Each level may import those above it in this list, never its own neighbours.
 LEVELS = [
     {"core"},
-    {"policy", "stats"},
+    {"policy", "stats", "isolation"},
     {"gates", "data", "training"},
     {"registry", "rollout"},
     {"evidence"},

@@ -17,6 +17,11 @@ def make_case(root, **parts):
     return Case(policy=policy, contract=folder.contract, snapshot=taken, seed=1), folder.train
 
 
+def files_of(module):
+    """The files of the model's folder that `make_case` made, as they are now."""
+    return load_folder(module.parent).model_files()
+
+
 def point_at(monkeypatch, settings):
     """Let the command line find an installation."""
     for name, value in {

@@ -10,29 +10,50 @@ from pathlib import Path
 
 import pytest
 
-from assay.core import code_version, sha256_file
+from assay.core import code_version, sha256_json
 from assay.evidence.archive_files import (
     LIBRARIES,
     archived_code,
+    archived_model,
     code_archive,
     differing,
     environment,
     is_installed,
+    model_archive,
+    recorded_version,
     unpack,
-    with_training,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_archive_is_the_code_that_the_code_version_names(tmp_path):
-    train = tmp_path / "train.py"
-    train.write_text("x = 1\n")
-    archive = code_archive()
-    assert archived_code(archive) == code_version()
-    assert with_training(code_version(), sha256_file(train)) == code_version(train)
-    assert is_installed(code_version(train), sha256_file(train))
-    assert not is_installed(code_version(train), "0" * 64)
+def test_the_archive_is_the_code_that_the_code_version_names():
+    assert archived_code(code_archive()) == code_version()
+
+
+def test_a_code_version_covers_every_file_of_the_model():
+    files = {"train.py": "a" * 64, "lib/features.py": "b" * 64}
+    version = code_version(files)
+    request = {"model_files": files, "code_version": version}
+    assert recorded_version(code_version(), request) == version
+    assert is_installed(request)
+    for changed in ({**files, "lib/features.py": "c" * 64}, {"train.py": "a" * 64}, {**files, "more.py": "b" * 64}):
+        assert code_version(changed) != version
+        assert not is_installed({**request, "model_files": changed})
+
+
+def test_an_older_request_names_train_py_alone():
+    version = sha256_json({"assay": code_version(), "train": "a" * 64})
+    request = {"train_sha256": "a" * 64, "code_version": version}
+    assert recorded_version(code_version(), request) == version
+    assert not is_installed({**request, "train_sha256": "b" * 64})
+
+
+def test_the_files_of_a_model_come_out_of_their_archive_as_they_went_in():
+    files = {"train.py": b"x = 1\n", "lib/table.csv": b"\x00\xff"}
+    archive = model_archive(files)
+    assert archived_model(archive) == files
+    assert model_archive(dict(reversed(files.items()))) == archive
 
 
 def test_the_archive_s_bytes_depend_on_nothing_but_the_files(tmp_path, monkeypatch):

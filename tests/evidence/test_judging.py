@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.evidence.support import make_case
+from tests.evidence.support import files_of, make_case
 from tests.pipeline.support import POLICY
 
 from assay.core import Outcome, UserError
@@ -24,7 +24,7 @@ RIVAL = {
 @pytest.fixture(scope="module")
 def case(tmp_path_factory):
     begun, module = make_case(tmp_path_factory.mktemp("case"), gates=RIVAL)
-    return replace(begun, onnx=OnnxModel(train(begun, module).onnx))
+    return replace(begun, onnx=OnnxModel(train(begun, files_of(module)).onnx))
 
 
 def rival(case, seed=9):
@@ -32,7 +32,7 @@ def rival(case, seed=9):
     policy = case.policy.model_copy(
         update={"training": case.policy.training.model_copy(update={"parameters": {"C": 0.01}})}
     )
-    return OnnxModel(train(replace(case, policy=policy, seed=seed), case.contract.with_name("train.py")).onnx)
+    return OnnxModel(train(replace(case, policy=policy, seed=seed), files_of(case.contract.with_name("train.py"))).onnx)
 
 
 def said(judgement):
@@ -105,7 +105,7 @@ def test_a_model_is_not_judged_before_there_is_one(case, gate):
 
 def test_training_again_gives_the_same_bytes(case):
     module = case.contract.with_name("train.py")
-    first, second = train(case, module), train(replace(case), module)
+    first, second = train(case, files_of(module)), train(replace(case), files_of(module))
     assert first.onnx == second.onnx == case.onnx.content
     assert first.training_rows + first.holdout_rows == case.snapshot.rows
     assert first.holdout_rows == int(case.held_out.sum())
@@ -121,7 +121,7 @@ def test_a_contract_that_went_missing_is_told(case, tmp_path):
 def test_a_positive_class_that_the_snapshot_does_not_have_is_refused(case):
     policy = case.policy.model_copy(update={"data": case.policy.data.model_copy(update={"positive": "maybe"})})
     with pytest.raises(UserError, match="a label has two, one being `positive`"):
-        train(replace(case, policy=policy), case.contract.with_name("train.py"))
+        train(replace(case, policy=policy), files_of(case.contract.with_name("train.py")))
 
 
 def test_thresholds_by_a_number_are_refused_before_anything_is_trained(tmp_path):
@@ -133,4 +133,4 @@ def test_thresholds_by_a_number_are_refused_before_anything_is_trained(tmp_path)
     data = {**POLICY["data"], "features": ["word"], "sensitive": ["sex", "x"]}
     case, _ = make_case(tmp_path, data=data, mitigation=mitigation)
     with pytest.raises(UserError, match="groups by numbers: x"):
-        train(case, tmp_path / "never_read.py", mitigated=True)
+        train(case, {}, mitigated=True)

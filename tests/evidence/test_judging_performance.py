@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.evidence.support import make_case
+from tests.evidence.support import files_of, make_case
 from tests.pipeline.support import POLICY
 
 from assay.core import TIMED, Stopwatch, Subject, Verdict, bind, canonical_json
@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def case(folder):
     begun, module = make_case(folder, gates={**POLICY["gates"], "performance": GATE})
-    onnx = OnnxModel(train(begun, module).onnx)
+    onnx = OnnxModel(train(begun, files_of(module)).onnx)
     return replace(begun, onnx=onnx, champion=(3, onnx))
 
 

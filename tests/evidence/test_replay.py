@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from tests.pipeline.support import CHAIN, POLICY, TRAIN, make_folder, make_run, walk
 
-from assay.core import AssayError, Check, Judgement, Outcome, Stopwatch, Subject, UserError, bind, sha256_file
-from assay.core import settings as core_settings
-from assay.evidence.archive_files import archived_code, code_archive, environment, with_training
+from assay.core import AssayError, Check, Judgement, Outcome, Stopwatch, Subject, UserError, bind
+from assay.evidence.archive_files import archived_code, code_archive, environment, recorded_version
 from assay.evidence.judging import GATES, judge_gate
 from assay.evidence.opening import archive
 from assay.evidence.replay import replay
 from assay.pipeline import gating, steps
 from assay.pipeline import run as pipeline_run
+from assay.policy import code_files, file_digests
 from assay.registry.artifacts import TamperedError
 from assay.registry.dossier import EvidenceError
 
@@ -76,7 +76,6 @@ def test_nothing_but_the_dossier_is_asked(settings, tmp_path):
 def test_the_champion_of_the_time_is_taken_from_its_own_dossier(finished, monkeypatch):
     folder = finished.folder.path
     (folder / "train.py").write_text(TRAIN.replace("**parameters", "C=0.001"))
-    core_settings.code_version.cache_clear()  # as a new process would
     second = make_run(finished.settings, folder, run_key=finished.run_key + "second")
     monkeypatch.setattr(gating, "_champion", lambda _: (1, finished.onnx))
     walk(second)
@@ -142,7 +141,7 @@ def as_older(case, gate):
 def under_older_code(settings, root, monkeypatch, edits=OTHER_SEED, content=None):
     run = make_run(settings, make_folder(root))
     old = older_code(edits)
-    version = with_training(archived_code(old), sha256_file(run.folder.train))
+    version = recorded_version(archived_code(old), {"model_files": file_digests(code_files(run.model_files))})
     with monkeypatch.context() as patched:
         patched.setattr(pipeline_run, "code_version", lambda _: version)
         patched.setattr(steps, "code_archive", lambda: content or old)

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from tests.evidence.support import make_case
+from tests.evidence.support import files_of, make_case
 from tests.pipeline.support import POLICY
 
 from assay.core import Outcome, Stopwatch, Subject, Verdict, bind, canonical_json
@@ -41,14 +41,14 @@ def case(tmp_path_factory):
     begun, module = make_case(
         tmp_path_factory.mktemp("restate"), gates=OLD, data={**POLICY["data"], "sensitive": ["sex", "word"]}
     )
-    return replace(begun, onnx=OnnxModel(train(begun, module).onnx))
+    return replace(begun, onnx=OnnxModel(train(begun, files_of(module)).onnx))
 
 
 @pytest.fixture(scope="module")
 def rival(case):
     parts = case.policy.model_dump(by_alias=True) | {"training": {"parameters": {"C": 0.001}}}
     other = replace(case, policy=Policy.model_validate(parts))
-    return OnnxModel(train(other, case.contract.with_name("train.py")).onnx)
+    return OnnxModel(train(other, files_of(case.contract.with_name("train.py"))).onnx)
 
 
 def recorded(case, gate):

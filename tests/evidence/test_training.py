@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.evidence.support import make_case
+from tests.evidence.support import files_of, make_case
 from tests.pipeline.support import POLICY, TRAIN
 from threadpoolctl import threadpool_limits
 
@@ -61,7 +61,7 @@ def case_of(root, source=TRAIN, split=None, **parts):
 )
 def test_the_rows_of_a_candidate_are_those_of_the_manifest(tmp_path, split):
     case, module = case_of(tmp_path, STOPPING, split)
-    made = train(case, module)
+    made = train(case, files_of(module))
     dealt = case.snapshot.manifest["split"]["rows"]
     assert made.rows == {
         f"{ {'train': 'training', 'test': 'holdout'}.get(side, side) }_rows": n for side, n in dealt.items()
@@ -75,8 +75,8 @@ def test_the_rows_of_a_candidate_are_those_of_the_manifest(tmp_path, split):
 def test_train_gets_the_rows_of_the_validation_side_in_the_form_of_training_rows(tmp_path, monkeypatch):
     case, module = case_of(tmp_path, STOPPING)
     seen = []
-    monkeypatch.setattr(run, "fit", lambda **given: seen.append(given) or fit(**given))
-    train(case, module)
+    monkeypatch.setattr(run, "fit", lambda **given: seen.append(given) or fit(**given))  # in this very process
+    train(case, files_of(module))
     (given,) = seen
     validation, rows = given["validation"], case.rows.filter(case.validated_on)
     assert validation.features.equals(training_frame(rows, kinds(rows.schema, ["x", "word"])))
@@ -88,7 +88,7 @@ def test_train_gets_the_rows_of_the_validation_side_in_the_form_of_training_rows
 
 def test_training_again_gives_the_same_bytes(tmp_path):
     case, module = case_of(tmp_path, STOPPING)
-    first, second = train(case, module), train(replace(case), module)
+    first, second = train(case, files_of(module)), train(replace(case), files_of(module))
     assert first.onnx == second.onnx
 
 
@@ -97,7 +97,7 @@ def test_the_fit_does_hang_on_the_validation_rows(tmp_path):
     data = case.policy.data.model_copy(update={"split": Split(test=0.5)})  # the same rows are left to train on
     without = replace(case, policy=case.policy.model_copy(update={"data": data}))
     assert (without.trained_on == case.trained_on).all()
-    assert train(without, module).onnx != train(case, module).onnx
+    assert train(without, files_of(module)).onnx != train(case, files_of(module)).onnx
 
 
 def told(caplog):
@@ -106,7 +106,7 @@ def told(caplog):
 
 def test_rows_that_nobody_uses_are_told_of(tmp_path, caplog):
     case, module = case_of(tmp_path)
-    made = train(case, module)
+    made = train(case, files_of(module))
     assert made.validation_for is None
     (message,) = told(caplog)
     assert message.startswith(f"{made.validation_rows:,} validation rows are used by nothing")
@@ -118,25 +118,25 @@ def test_nothing_is_told_where_train_or_the_mitigation_uses_them_or_there_are_no
         [(STOPPING, {}), (TRAIN, {"mitigation": THRESHOLDS}), (TRAIN, {"split": {"test": 0.3}})]
     ):
         case, module = case_of(tmp_path / str(number), source, **parts)
-        train(case, module)
+        train(case, files_of(module))
     assert told(caplog) == []
 
 
 def test_a_mitigation_chooses_by_the_validation_rows_of_a_train_that_does_not_ask_for_them(tmp_path):
     case, module = case_of(tmp_path, mitigation=THRESHOLDS)
-    first, second = train(case, module), train(case, module, mitigated=True)
+    first, second = train(case, files_of(module)), train(case, files_of(module), mitigated=True)
     assert (first.validation_for, second.validation_for) == (None, "thresholds")
     assert first.rows == second.rows
     assert second.mitigation["chosen_on"] == "validation"
     assert second.mitigation["chosen_on_rows"] == second.validation_rows
     assert OnnxModel(second.onnx).threshold == second.threshold
-    assert train(case, module, mitigated=True).onnx == second.onnx
+    assert train(case, files_of(module), mitigated=True).onnx == second.onnx
 
 
 def test_a_train_that_must_have_validation_rows_is_refused_where_there_are_none(tmp_path):
     case, module = case_of(tmp_path, STOPPING.replace("validation=None", "validation"), {"test": 0.3})
     with pytest.raises(UserError) as raised:
-        train(case, module)
+        train(case, files_of(module))
     (problem,) = raised.value.problems
     assert problem.message == "train() requires validation rows, and the policy's split deals none"
     assert problem.mend == "set data.split.validation above 0, or write validation=None"
@@ -146,4 +146,4 @@ def test_a_validation_side_that_got_no_row_is_refused(tmp_path):
     case, module = case_of(tmp_path)
     data = case.policy.data.model_copy(update={"split": Split(test=0.3, validation=1e-9)})
     with pytest.raises(UserError, match=r"data\.split\.validation: keeps none of 1500 rows"):
-        train(replace(case, policy=case.policy.model_copy(update={"data": data})), module)
+        train(replace(case, policy=case.policy.model_copy(update={"data": data})), files_of(module))

@@ -53,7 +53,7 @@ def main() -> None:
     (folder,) = settings.models.iterdir()
     keys = [f"retrain_{folder.name}/{0 if same else number}" for number in range(PROCESSES)]
     runs = [make_run(settings, folder, run_key=key) for key in keys]
-    code_version(runs[0].folder.train)  # once for all children
+    code_version()  # once for all children
     for number in range(1 if same else PROCESSES):
         if run(lambda number=number: ready(runs[number], number)):
             sys.exit(1)

@@ -45,7 +45,7 @@ def main() -> None:
         sys.exit(1)
     (folder,) = settings.models.iterdir()
     begun = make_run(settings, folder)
-    code_version(begun.folder.train)  # once for all children
+    code_version()  # once for all children
     if run(lambda: refused(begun)):
         sys.exit(1)
     for task in MITIGATED:

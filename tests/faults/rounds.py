@@ -174,7 +174,7 @@ def round_of(settings: Settings, seed: int, runs: int) -> dict[str, object]:
         ended(start(lambda: make_folder(root, **own)), None)
     (folder,) = filter(Path.is_dir, root.iterdir())
     run = make_run(settings, folder, run_key=f"retrain_{folder.name}/{seed}", pinned=True)
-    code_version(run.folder.train)  # once for all children
+    code_version()  # once for all children
     told, found = {"seed": seed, "killed": [], "wrong": []}, settings.models / f"{seed}.wrong"
     began = time.monotonic()
     try:

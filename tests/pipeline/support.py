@@ -130,7 +130,14 @@ def train_by_hand(run, *, bias):
         run.settings, replace(run).dossier, onnx=onnx, reference=b"", inputs=inputs, parameters={}, tags={}
     )
     trained = Trained(
-        onnx=onnx, reference=b"", kinds=inputs, parity=0.0, training_rows=1, holdout_rows=1, threshold=0.5
+        onnx=onnx,
+        reference=b"",
+        kinds=inputs,
+        parity=0.0,
+        training_rows=1,
+        holdout_rows=1,
+        threshold=0.5,
+        isolation="namespaces",
     )
     made_by._record_training(replace(run), trained, candidate)
 

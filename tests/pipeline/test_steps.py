@@ -18,7 +18,7 @@ from tests.pipeline.support import (
     walk,
 )
 
-from assay.core import UnavailableError, UserError, code_version, sha256_bytes
+from assay.core import UnavailableError, UserError, sha256_bytes
 from assay.data import snapshots
 from assay.data.splits import holdout_mask
 from assay.evidence.opening import archive
@@ -165,7 +165,6 @@ def test_a_champion_that_reads_a_dropped_feature_is_still_compared_with(settings
     policy["gates"]["performance"]["champion"] = [{"metric": "auc", "margin": 0.5}]
     (folder / "policy.yaml").write_text(yaml.safe_dump(policy))
     (folder / "train.py").write_text(TRAIN.replace('("word", OneHotEncoder(handle_unknown="ignore"), ["word"]), ', ""))
-    code_version.cache_clear()  # as a new process would
     after = make_run(settings, folder, run_key=before.run_key + "again")
     monkeypatch.setattr(gating, "_champion", lambda _: (3, champion))
     walk(after, *CHAIN[:4])

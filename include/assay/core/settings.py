@@ -1,11 +1,12 @@
 """Where things are: read from the environment, with one table of names that every process shares."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from assay.core.canonical import sha256_file, sha256_json, sha256_tree
+from assay.core.canonical import sha256_json, sha256_tree
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -36,6 +37,11 @@ class Settings:
         File on another machine or disk to which an audit ships the anchors; None where there is none.
     sources : ``ASSAY_SOURCES``
         Folders and URLs, separated by commas, that data may come from; empty where it may from everywhere.
+    training_queue : ``ASSAY_TRAINING_QUEUE``
+        Celery queue on which the teams' code runs; empty where it runs in a box beside the other tasks.
+    training_jobs : ``ASSAY_TRAINING_JOBS``
+        Folder in which training jobs are laid out, which workers of the training queue see too; None for a folder in
+        `home`.
     engine : ``ASSAY_ENGINE``
         Name or URL of the Ibis backend that looks at whole data sets; DuckDB by default.
     """
@@ -51,11 +57,18 @@ class Settings:
     anchors_file: Path | None = None
     sources: str = ""
     engine: str = "duckdb"
+    training_queue: str = ""
+    training_jobs: Path | None = None
 
     @property
     def source_roots(self) -> list[str]:
         """What `sources` lists, one by one."""
         return [each.strip() for each in self.sources.split(",") if each.strip()]
+
+    @property
+    def jobs_folder(self) -> Path:
+        """The folder in which training jobs are laid out."""
+        return self.training_jobs or self.home / "training"
 
     @classmethod
     def from_environment(cls) -> "Settings":
@@ -73,14 +86,25 @@ class Settings:
             anchors_file=Path(shipped) if (shipped := os.environ.get("ASSAY_ANCHORS_FILE")) else None,
             sources=os.environ.get("ASSAY_SOURCES", ""),
             engine=os.environ.get("ASSAY_ENGINE", "") or "duckdb",
+            training_queue=os.environ.get("ASSAY_TRAINING_QUEUE", ""),
+            training_jobs=Path(jobs) if (jobs := os.environ.get("ASSAY_TRAINING_JOBS")) else None,
         )
 
 
-@cache
-def code_version(train: Path | None = None) -> str:
-    """SHA-256 over Assay's own Python files and, if given, the team's `train.py`.
+def code_version(model_files: Mapping[str, str] | None = None) -> str:
+    """SHA-256 over Assay's own Python files and, if given, the code files of a model's folder.
 
     It needs no git, so an image without a repository gives the same answer as a checkout.
+
+    Parameters
+    ----------
+    model_files
+        Name to SHA-256 of `assay.policy.code_files`.
     """
-    own = sha256_tree(PACKAGE, PACKAGE.rglob("*.py"))
-    return own if train is None else sha256_json({"assay": own, "train": sha256_file(train)})
+    own = _own_version()
+    return own if model_files is None else sha256_json({"assay": own, "model": model_files})
+
+
+@cache
+def _own_version() -> str:
+    return sha256_tree(PACKAGE, PACKAGE.rglob("*.py"))

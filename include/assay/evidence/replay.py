@@ -13,10 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core import AssayError, Outcome, Problem, UserError, Verdict, canonical_json, did_you_mean
 from assay.evidence import rejudge, stored
-from assay.evidence.archive_files import archived_code, differing, is_installed, unpack, with_training
+from assay.evidence.archive_files import (
+    archived_code,
+    archived_model,
+    differing,
+    is_installed,
+    recorded_version,
+    unpack,
+)
 from assay.evidence.compare import differences
 from assay.evidence.judging import GATES
 from assay.evidence.stored import Stored, rival
+from assay.policy import file_digests, write_model_files
 from assay.registry.dossier import EvidenceError
 
 if TYPE_CHECKING:
@@ -28,6 +36,8 @@ _UNREPLAYED = {
     "canary": "rests on live traffic",
 }
 _OURS = ("ASSAY_", "AIRFLOW_", "MLFLOW_", "_MLFLOW_")  # addresses and secrets that judging has no need of
+
+_ISOLATION = ("ASSAY_ISOLATION", "ASSAY_TRAINING_USER")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,13 +153,14 @@ def replay(
     progress("fetching what the dossier names")
     files, asked = _case(archive, found, verdicts, retrain=retrain)
     code = str(found.request.facts["code_version"])
-    archived = not is_installed(code, found.request.facts["train_sha256"])
+    archived = not is_installed(found.request.facts)
     code_archive = _archived(found, code) if archived else None
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / model  # training names the team's module after the folder that it lies in
         folder.mkdir()
         for name, content in {**files, rejudge.CASE: canonical_json(asked)}.items():
             (folder / name).write_bytes(content)
+        write_model_files(_model_files(found), folder / rejudge.FILES)
         if code_archive is None:
             answer = json.loads(canonical_json(rejudge.rejudge(folder, progress)))
         else:
@@ -221,6 +232,26 @@ def _case(
     return files, asked
 
 
+def _model_files(found: Stored) -> dict[str, bytes]:
+    """The files that training could read, known by their digests; of an older dossier `train.py` alone.
+
+    Raises
+    ------
+    EvidenceError
+        When the archive does not hold what the request names.
+    """
+    recorded = found.request.facts.get("model_files")
+    if recorded is None:
+        return {rejudge.TRAIN: found.file(stored.TRAIN)}
+    try:
+        files = archived_model(found.file(stored.MODEL_FILES))
+    except zipfile.BadZipFile:
+        files = {}
+    if file_digests(files) != recorded:
+        raise EvidenceError([f"{stored.MODEL_FILES}: does not hold the files that the request names"])
+    return files | {"policy.yaml": found.file(stored.POLICY), "contract.json": found.file(stored.CONTRACT)}
+
+
 def _archived(found: Stored, code: str) -> bytes:
     """The code of the time out of the dossier, known by its digest."""
     content = found.file(stored.CODE)
@@ -228,7 +259,7 @@ def _archived(found: Stored, code: str) -> bytes:
         own = archived_code(content)
     except zipfile.BadZipFile:
         own = ""
-    if with_training(own, found.request.facts["train_sha256"]) != code:
+    if recorded_version(own, found.request.facts) != code:
         raise EvidenceError([f"{stored.CODE}: is not the code that the request names"])
     return content
 
@@ -236,7 +267,7 @@ def _archived(found: Stored, code: str) -> bytes:
 def _by_archived_code(folder: Path, place: Path, content: bytes) -> dict[str, Any]:
     """Run `rejudge` as it was, in a process of its own."""
     unpack(content, place)
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS) or name in _ISOLATION}
     path = os.pathsep.join(filter(None, [str(place), inherited.get("PYTHONPATH")]))
     done = subprocess.run(  # noqa: S603 (this interpreter, on code whose digest is in the signed records)
         [sys.executable, "-P", "-m", "assay.evidence.rejudge", str(folder)],

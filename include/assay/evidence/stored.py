@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from assay.data.snapshots import Snapshot
     from assay.registry.archive import Archive
 
-POLICY, CONTRACT, TRAIN, CODE = (f"inputs/{name}" for name in ("policy.yaml", "contract.json", "train.py", "assay.zip"))
+POLICY, CONTRACT, TRAIN, MODEL_FILES, CODE = (
+    f"inputs/{name}" for name in ("policy.yaml", "contract.json", "train.py", "model.zip", "assay.zip")
+)
 
 
 @dataclass(frozen=True, kw_only=True)

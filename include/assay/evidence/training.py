@@ -1,9 +1,13 @@
-"""Train from stored things alone: snapshot, policy, the team's module and seed.
+"""Train from stored things alone: snapshot, policy, the files of the model's folder and seed.
 
-The pipeline trains through here and so does a replay, months later: there is no second way of training.
+The pipeline trains through here and so does a replay, months later: there is no second way of training. The team's
+code runs in a box and is not trusted: `prepare` writes what the box gets, `run_job` runs it, and `collect` checks what
+it gave back and measures it.
 """
 
+import json
 import logging
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +17,13 @@ from assay.core import problem
 from assay.evidence.judging import Case
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from assay.policy import Mitigation
-    from assay.training.mitigation.fit import Mitigated, Rows
+    from assay.training.group_thresholds import GroupThresholds
+    from assay.training.job import JobFolder, Spec
     from assay.training.onnx_model import Kind
 
 log = logging.getLogger(__name__)
@@ -25,6 +32,7 @@ ROWS = ("training_rows", "validation_rows", "holdout_rows")
 """The facts of a training that count the rows of each side."""
 
 _CHOOSING = ("thresholds", "constraint")  # the mitigations that choose by rows that training has not seen
+_LARGEST_FACTS = 1 << 20  # characters of what a mitigation says it did; it goes into the dossier
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,7 +54,10 @@ class Trained:
     threshold
         The score from which on it decides for the positive class.
     mitigation
-        What was done to make it fairer, as plain JSON values; None for a model as trained.
+        What was done to make it fairer, as plain JSON values; None for a model as trained. The box says so: it is
+        shown, and nothing is decided by it.
+    isolation
+        How the team's code was kept apart; see `assay.isolation.Level`.
     """
 
     onnx: bytes
@@ -56,6 +67,7 @@ class Trained:
     training_rows: int
     holdout_rows: int
     threshold: float
+    isolation: str
     validation_rows: int = 0
     validation_for: str | None = None
     mitigation: Mapping[str, Any] | None = None
@@ -66,58 +78,211 @@ class Trained:
         return {name: getattr(self, name) for name in ROWS}
 
 
-def train(case: Case, module: Path, *, mitigated: bool = False) -> Trained:
-    """Train a candidate, export it, and check that both forms agree.
+def train(
+    case: Case, model_files: Mapping[str, bytes], *, mitigated: bool = False, folder: Path | None = None
+) -> Trained:
+    """Train a candidate in a box, check what comes out, and see that its ONNX form agrees with scikit-learn.
 
     Parameters
     ----------
     case
         Its candidate, if it has one, is not looked at.
-    module
-        The team's `train.py`.
+    model_files
+        The files of the model's folder; see `assay.policy.read_model_files`.
     mitigated
         Whether the policy's mitigation has a say in it.
+    folder
+        Where the job is laid out; a temporary folder by default. Whatever is there is deleted, before and after.
 
     Raises
     ------
     UserError
-        When no row is held out, or the team's code or its pipeline is not what it must be.
+        When no row is held out, when the team's code, its pipeline or its model is not what it must be or used more
+        than it may, or when this machine cannot isolate it as the settings and the risk tier ask for.
     """
-    from assay.data.features import kinds, model_inputs, training_frame
-    from assay.training.export import check_parity, export, reference
+    from assay.training.job import JobFolder
+    from assay.training.relay import run_job
+
+    with tempfile.TemporaryDirectory(prefix="assay-training-") as scratch:
+        job = JobFolder(folder or Path(scratch) / "job")
+        try:
+            prepare(case, model_files, job, mitigated=mitigated)
+            run_job(job)
+            return collect(case, job, mitigated=mitigated)
+        finally:
+            job.remove()
+
+
+def prepare(case: Case, model_files: Mapping[str, bytes], job: "JobFolder", *, mitigated: bool = False) -> None:
+    """Lay out a training job: the model's files, the training rows, and what the box gets later.
+
+    The labels of held-out rows are never written.
+
+    Raises
+    ------
+    UserError
+        When no row is held out, or the policy's mitigation does not fit the columns.
+    """
+    from assay.data.features import encode, kinds, model_inputs, positives
+    from assay.training.job import HELD_OUT, TRAINING, VALIDATION, write_rows
+
+    data, mitigation = case.policy.data, case.policy.mitigation
+    seen, kept, unseen = _sides(case)
+    _require_rows(case, seen, kept, unseen)
+    if mitigated:
+        if mitigation is None:
+            raise problem("mitigation", "is not in the policy", "name a method")
+        _require_words(case.rows, mitigation)
+    types = kinds(case.rows.schema, data.features)
+    spec = _spec(case, types, validation=kept.num_rows > 0, mitigated=mitigated)
+    job.create(spec, model_files)
+    for place, rows in ((job.rows / TRAINING, seen), (job.withheld / VALIDATION, kept)):
+        write_rows(
+            place,
+            features=model_inputs(rows, types),
+            label=positives(rows[data.label], data.positive).astype(int),
+            groups={name: encode(rows[name], "text")[:, 0] for name in spec.groups},
+        )
+    write_rows(job.withheld / HELD_OUT, features=model_inputs(unseen, types))
+
+
+def collect(case: Case, job: "JobFolder", *, mitigated: bool = False) -> Trained:
+    """Check what a job that was run gave back: the bytes, the decision rule, and the parity of both forms.
+
+    Raises
+    ------
+    UserError
+        What the box said went wrong; or everything that is wrong with what it gave back.
+    JobError
+        When the job was not run to its end.
+    """
+    from assay.data.features import kinds, model_inputs
+    from assay.training.job import ONNX, REFERENCE
+    from assay.training.onnx_check import sealed
     from assay.training.onnx_model import OnnxModel
 
-    policy, data = case.policy, case.policy.data
-    types = kinds(case.rows.schema, data.features)
-    seen, kept, unseen = (case.rows.filter(side) for side in (case.trained_on, case.validated_on, case.held_out))
-    _require_rows(case, seen, kept, unseen)
-    classes = _classes(case)
-    use = _use(case, module, kept, mitigated=mitigated)
-    made = _fitted(
-        case, module, _rows(case, seen, types), _rows(case, kept, types) if use else None, mitigated=mitigated
-    )
-    onnx = export(
-        made.pipeline,
+    done = job.done()
+    types = kinds(case.rows.schema, case.policy.data.features)
+    result = _result(case, job, mitigated=mitigated)
+    content = sealed(
+        job.output(ONNX),
         kinds=types,
-        model=policy.model,
-        classes=classes,
-        threshold=made.threshold,
-        by_group=made.by_group,
+        model=case.policy.model,
+        classes=_classes(case),
+        threshold=result.threshold,
+        by_group=result.by_group,
     )
-    model = OnnxModel(onnx)
-    parity = check_parity(made.pipeline, model, frame=training_frame(unseen, types), inputs=model_inputs(unseen, types))
+    model = OnnxModel(content)
+    seen, kept, unseen = _sides(case)
+    use = done["validation_for"]
+    if use is None:
+        _warn_of_unused(case, kept)
     return Trained(
-        onnx=onnx,
-        reference=reference(made.pipeline),
+        onnx=content,
+        reference=job.output(REFERENCE),
         kinds=model.inputs,
-        parity=parity,
+        parity=_parity(job, model.score(model_inputs(unseen, types))),
         training_rows=seen.num_rows,
         holdout_rows=unseen.num_rows,
         validation_rows=kept.num_rows,
         validation_for=use,
-        threshold=made.threshold,
-        mitigation=made.facts if mitigated else None,
+        threshold=result.threshold,
+        mitigation=result.facts if mitigated else None,
+        isolation=done["isolation"],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """How the model decides, and what mitigation says it did."""
+
+    threshold: float
+    by_group: "GroupThresholds | None"
+    facts: Mapping[str, Any]
+
+
+def _sides(case: Case) -> "tuple[pa.Table, pa.Table, pa.Table]":
+    """The rows for training, for validation and for the gates."""
+    seen, kept, unseen = (case.rows.filter(side) for side in (case.trained_on, case.validated_on, case.held_out))
+    return seen, kept, unseen
+
+
+def _spec(case: Case, types: "Mapping[str, Kind]", *, validation: bool, mitigated: bool) -> "Spec":
+    from assay.training.job import Spec
+
+    policy, mitigation = case.policy, case.policy.mitigation if mitigated else None
+    return Spec(
+        model=policy.model,
+        features=types,
+        label=policy.data.label,
+        classes=_classes(case),
+        groups=tuple(mitigation.attributes) if mitigation else (),
+        seed=case.seed,
+        parameters=policy.training.parameters,
+        threshold=policy.training.threshold,
+        mitigation=None if mitigation is None else mitigation.model_dump(mode="json"),
+        validation=validation,
+        limits=policy.training.limits.for_box(),
+        tier=policy.risk_tier,
+    )
+
+
+def _result(case: Case, job: "JobFolder", *, mitigated: bool) -> _Result:
+    """The decision rule: the policy's, where its mitigation does not choose another.
+
+    Raises
+    ------
+    UserError
+        When the box gives back another form, or a rule that the policy does not ask for.
+    """
+    from assay.policy import Thresholds
+    from assay.training.group_thresholds import GroupThresholds
+    from assay.training.job import RESULT
+
+    mitigation = case.policy.mitigation if mitigated else None
+    try:
+        found = json.loads(job.output(RESULT))
+        threshold, own, facts = float(found["threshold"]), found["by_group"], dict(found["facts"])
+        by_group = None if own is None else GroupThresholds.from_json(json.dumps(own))
+        size = len(json.dumps(facts, allow_nan=False))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise problem("train.py", "left a result that is not in the agreed form") from None
+    chosen = isinstance(mitigation, Thresholds)
+    expected = tuple(mitigation.attributes) if isinstance(mitigation, Thresholds) else ()
+    if (
+        not 0 < threshold < 1
+        or size > _LARGEST_FACTS
+        or (threshold != case.policy.training.threshold and not chosen)
+        or (by_group is not None and (not chosen or by_group.attributes != expected))
+    ):
+        raise problem("train.py", "left a decision rule that the policy does not ask for")
+    return _Result(threshold, by_group, facts)
+
+
+def _parity(job: "JobFolder", found: "NDArray[np.float64]") -> float:
+    """The largest difference between the original's scores of the held-out rows, as the box says, and ours."""
+    import numpy as np
+
+    from assay.training.export_parity import PARITY, parity_gap
+    from assay.training.job import SCORES
+
+    expected = np.frombuffer(job.output(SCORES), dtype="<f8")
+    gap = parity_gap(expected, found) if expected.shape == found.shape else float("nan")
+    if not gap <= PARITY:  # NaN must not pass
+        message = f"scores of held-out rows differ by up to {gap:.2g} between sklearn and ONNX, more than {PARITY:g}"
+        raise problem("model.onnx", message, "train on float32, and avoid steps whose ONNX form rounds differently")
+    return gap
+
+
+def _warn_of_unused(case: Case, kept: "pa.Table") -> None:
+    """Say that validation rows are used by nobody, unless mitigation may still choose by them."""
+    method = None if case.policy.mitigation is None else case.policy.mitigation.method
+    if kept.num_rows and method not in _CHOOSING:
+        log.warning(
+            "%s validation rows are used by nothing, nor are they trained on: let train() in train.py take "
+            "`validation`, or set data.split.validation to 0",
+            f"{kept.num_rows:,}",
+        )
 
 
 def _require_rows(case: Case, seen: "pa.Table", kept: "pa.Table", unseen: "pa.Table") -> None:
@@ -127,73 +292,6 @@ def _require_rows(case: Case, seen: "pa.Table", kept: "pa.Table", unseen: "pa.Ta
         raise problem(path, f"holds out {unseen.num_rows} of {total} rows", "give more rows")
     if split is not None and split.validation and not kept.num_rows:
         raise problem("data.split.validation", f"keeps none of {total} rows", "give more rows, or leave it out")
-
-
-def _use(case: Case, module: Path, kept: "pa.Table", *, mitigated: bool) -> str | None:
-    """What chooses by the validation rows; rows that nobody uses are told of."""
-    from assay.training.run import takes_validation
-
-    if not kept.num_rows:
-        return None
-    if takes_validation(module):
-        return "train"
-    method = None if case.policy.mitigation is None else case.policy.mitigation.method
-    if method not in _CHOOSING:
-        log.warning(
-            "%s validation rows are used by nothing, nor are they trained on: let train() in %s take `validation`, "
-            "or set data.split.validation to 0",
-            f"{kept.num_rows:,}",
-            module.name,
-        )
-        return None
-    return method if mitigated else None
-
-
-def _rows(case: Case, rows: "pa.Table", types: Mapping[str, "Kind"]) -> "Rows":
-    """Rows as training has them, and the groups that mitigation goes by."""
-    import pandas as pd
-
-    from assay.data.features import encode, positives, training_frame
-    from assay.training.mitigation.fit import Rows
-
-    data, mitigation = case.policy.data, case.policy.mitigation
-    return Rows(
-        features=training_frame(rows, types),
-        label=pd.Series(positives(rows[data.label], data.positive).astype(int), name=data.label),
-        groups={name: encode(rows[name], "text")[:, 0] for name in (mitigation.attributes if mitigation else ())},
-    )
-
-
-def _fitted(case: Case, module: Path, rows: "Rows", kept: "Rows | None", *, mitigated: bool) -> "Mitigated":
-    """A pipeline and how it decides, as trained or as the policy's mitigation makes it."""
-    from assay.training.mitigation.fit import Mitigated, fit_mitigated
-    from assay.training.run import Validation, fit
-
-    training, parameters = case.policy.training, case.policy.training.parameters
-    if not mitigated:
-        fitted = fit(
-            module=module,
-            features=rows.features,
-            label=rows.label,
-            seed=case.seed,
-            parameters=parameters,
-            validation=None if kept is None else Validation(kept.features, kept.label),
-        )
-        return Mitigated(pipeline=fitted, threshold=training.threshold, by_group=None, facts={})
-    if case.policy.mitigation is None:
-        raise problem("mitigation", "is not in the policy", "name a method")
-    _require_words(case.rows, case.policy.mitigation)
-    return fit_mitigated(
-        mitigation=case.policy.mitigation,
-        module=module,
-        features=rows.features,
-        label=rows.label,
-        groups=rows.groups,
-        seed=case.seed,
-        parameters=parameters,
-        threshold=training.threshold,
-        validation=kept,
-    )
 
 
 def _require_words(rows: "pa.Table", mitigation: "Mitigation") -> None:

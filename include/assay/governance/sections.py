@@ -1,6 +1,6 @@
 """The verdicts of a dossier: each laid out, with what it was about and where its page is."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from assay.core import Event, Record, Verdict
@@ -25,6 +25,8 @@ class Section:
         Fragments that lead here: gate and task for a gate's latest verdict, ``gate-number`` for earlier ones.
     about
         Which of the run's models it judged, in words; empty where the run has only one.
+    isolation
+        How the team's code was kept apart while it made the model; empty where that is not recorded.
     elsewhere
         Sentences about what this verdict was about, where the run is now about something else.
     """
@@ -33,6 +35,7 @@ class Section:
     number: int
     anchors: Sequence[str]
     about: str
+    isolation: str
     elsewhere: Sequence[str]
 
     @property
@@ -55,6 +58,7 @@ def sections(records: Mapping[int, Record], *, subject: Subject, excuses: Excuse
     """
     verdicts = {number: each for number, each in records.items() if isinstance(each, Verdict)}
     mitigations = [each for each in records.values() if isinstance(each, Event) and each.event == "mitigation"]
+    isolation = _isolation(records.values())
     anchors = _anchors(verdicts, {str(each.facts.get("to")) for each in mitigations})
     return [
         Section(
@@ -62,6 +66,7 @@ def sections(records: Mapping[int, Record], *, subject: Subject, excuses: Excuse
             number=number,
             anchors=anchors[number],
             about=_about(verdict, mitigations),
+            isolation=isolation.get(verdict.model or "", ""),
             elsewhere=list(_elsewhere(verdict, subject, known=_models(mitigations))),
         )
         for number, verdict in verdicts.items()
@@ -79,6 +84,12 @@ def _anchors(verdicts: Mapping[int, Verdict], mitigated: set[str]) -> dict[int, 
         task = [tasks[number]] if last_of_task[tasks[number]] == number else []
         found[number] = list(dict.fromkeys([*gate, *task]))
     return found
+
+
+def _isolation(records: Iterable[Record]) -> dict[str, str]:
+    """Model digest to the level of isolation that its training ran under."""
+    trained = [each for each in records if isinstance(each, Event) and each.event == "training"]
+    return {str(each.facts["sha256"]): words.isolation(each.facts.get("isolation")) for each in trained}
 
 
 def _models(mitigations: Sequence[Event]) -> set[str]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from assay.core import Event
+from assay.evidence.card import words
 
 Facts = Mapping[str, Any]
 
@@ -48,7 +49,9 @@ def _quarantine(facts: Facts | None) -> str:
 def _training(facts: Facts) -> str:
     rows = f"{facts['training_rows']:,} rows, {facts['holdout_rows']:,} held out{_validation(facts)}"
     what = f"the candidate {facts['candidate']}" + (", a mitigated one," if facts.get("mitigates") else "")
-    return f"Trained {what} with seed {facts['seed']} on {rows}."
+    box = words.isolation(facts.get("isolation"))
+    isolated = f" Isolation of the training code: {box}." if box else ""
+    return f"Trained {what} with seed {facts['seed']} on {rows}.{isolated}"
 
 
 def _validation(facts: Facts) -> str:

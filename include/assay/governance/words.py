@@ -6,6 +6,7 @@ from assay.core import Check, Outcome, Verdict
 from assay.evidence.card.words import NOTHING as NOTHING
 from assay.evidence.card.words import TIMES as TIMES
 from assay.evidence.card.words import interval as interval
+from assay.evidence.card.words import isolation as isolation
 from assay.evidence.card.words import limit as limit
 from assay.evidence.card.words import number as number
 from assay.evidence.card.words import plain

@@ -7,18 +7,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule, chain
+from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, Param, TriggerRule, chain
 
 from assay.core import Settings, UserError
 from assay.pipeline.approval import LONGEST_REASON
-from assay.pipeline.operators import ApprovalStep, PromotionOperator, StepOperator
+from assay.pipeline.operators import WHICH, ApprovalStep, BoxOperator, PromotionOperator, StepOperator
 from assay.policy import APPROVALS, ModelFolder, load_folder, model_folders
 
 # The tasks by what they do, in the order of the chain; those of a mitigation stand beside it.
 STEPS = {
     "snapshot": "Fixes the data: a Delta table version and the SHA-256 of its files.",
     "data_validation": "Holds the snapshot to the data contract, a Great Expectations suite.",
-    "training": "Trains the candidate with the seed and exports it to ONNX: these bytes are gated and served.",
+    "training": "Trains the candidate in a box and exports it to ONNX: these bytes are gated and served.",
     "performance_gate": "Measures the candidate on held-out rows, with intervals, also against the champion.",
     "fairness_gate": "Compares the candidate's decisions between groups, with intervals.",
     "robustness_gate": "Damages the inputs and measures what is lost.",
@@ -29,6 +29,19 @@ MITIGATION = {
     "mitigation": "Makes from an unfair candidate one that the policy's mitigation has worked on.",
     "mitigated_performance_gate": "Measures what mitigation made, as the candidate was measured.",
     "mitigated_fairness_gate": "Audits it by the same checks on the same rows: what was gained, what was paid.",
+}
+# Where the teams' code has workers of its own, these take the place of `training` and `mitigation`.
+APART = {
+    "training": {
+        "training_rows": "Lays out the rows that training may see, and the model's files.",
+        "training": "Runs the team's code in a box, on a worker without keys, databases or network.",
+        "candidate": "Checks the ONNX bytes that came back and stores them: these are gated and served.",
+    },
+    "mitigation": {
+        "mitigation_rows": "Lays out the rows for the mitigation of an unfair candidate.",
+        "mitigation": "Runs the team's code under the policy's mitigation in a box, on a worker without keys.",
+        "mitigated_candidate": "Checks the ONNX bytes that came back and stores them.",
+    },
 }
 _RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=15)}
 # A rollout takes hours and keeps its state elsewhere: a server that is away for a while must not end it.
@@ -73,10 +86,11 @@ _MITIGATED = """\
 def retrain_dags(root: Path | None = None) -> dict[str, DAG]:
     """One DAG for each policy under `root`, by DAG id; a policy that cannot be read gets one that says why."""
     dags = {}
+    settings = Settings.from_environment()
     with _uncollected():
-        for folder in model_folders(root or Settings.from_environment().models):
+        for folder in model_folders(root or settings.models):
             try:
-                dag = retrain_dag(load_folder(folder))
+                dag = retrain_dag(load_folder(folder), training_queue=settings.training_queue)
             except UserError as error:
                 dag = refused_dag(folder.name, str(error))
             dags[dag.dag_id] = dag
@@ -95,8 +109,14 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def retrain_dag(folder: ModelFolder) -> DAG:
-    """The DAG that retrains one model."""
+def retrain_dag(folder: ModelFolder, *, training_queue: str = "") -> DAG:
+    """The DAG that retrains one model.
+
+    Parameters
+    ----------
+    training_queue
+        Queue of the workers that run the team's code; empty where each worker may.
+    """
     policy = folder.policy
     model = policy.model
     dag = DAG(
@@ -118,7 +138,7 @@ def retrain_dag(folder: ModelFolder) -> DAG:
         default_args={"owner": policy.owner, **_RETRIES},
     )
     with dag:
-        steps = {name: _step(name, doc, model) for name, doc in STEPS.items()}
+        steps = _steps(STEPS, model, training_queue)
         approvals = [
             ApprovalStep(
                 task_id=APPROVALS[role],
@@ -132,28 +152,39 @@ def retrain_dag(folder: ModelFolder) -> DAG:
         # One after the other: a refusal ends the run, and nobody is left with a question that no longer matters.
         chain(*steps.values(), *approvals, PromotionOperator(task_id="canary_promotion", model=model, **_PATIENT))
         if policy.mitigation is not None:
-            _mitigate(steps, model)
+            _mitigate(steps, model, training_queue)
     # Only now and in place: earlier every operator would copy the form, and an assignment would check each
     # schema again at every parse, which together costs more than all the rest.
     dag.params.update(_form(folder))
     return dag
 
 
-def _step(name: str, doc: str, model: str, **rules: Any) -> StepOperator:
-    return StepOperator(task_id=name, model=model, step=name, doc_md=doc, **rules)
+def _steps(docs: Mapping[str, str], model: str, training_queue: str) -> dict[str, BaseOperator]:
+    """The tasks of a chain by name; what runs the team's code goes to a queue of its own where there is one."""
+    steps: dict[str, BaseOperator] = {}
+    for name, doc in docs.items():
+        if not training_queue or name not in APART:
+            steps[name] = StepOperator(task_id=name, model=model, step=name, doc_md=doc)
+            continue
+        for part, told in APART[name].items():
+            if part == name:
+                steps[part] = BoxOperator(task_id=part, which=WHICH[name], queue=training_queue, doc_md=told)
+            else:
+                steps[part] = StepOperator(task_id=part, model=model, step=part, doc_md=told)
+    return steps
 
 
-def _mitigate(steps: Mapping[str, StepOperator], model: str) -> None:
+def _mitigate(steps: Mapping[str, BaseOperator], model: str, training_queue: str) -> None:
     """Lay the way round by which an unfair candidate is mitigated and audited again.
 
     The robustness gate follows whichever fairness gate passed; which candidate it then looks at, and that it
     has every verdict, it reads in the dossier.
     """
-    names = iter(MITIGATION.items())
-    first = _step(*next(names), model, trigger_rule=TriggerRule.ALL_FAILED)
+    way = list(_steps(MITIGATION, model, training_queue).values())
+    way[0].trigger_rule = TriggerRule.ALL_FAILED
     after = steps["robustness_gate"]
     after.trigger_rule = TriggerRule.ONE_SUCCESS
-    chain(steps["fairness_gate"], first, *(_step(*each, model) for each in names), after)
+    chain(steps["fairness_gate"], *way, after)
 
 
 def refused_dag(name: str, reason: str) -> DAG:

@@ -16,9 +16,13 @@ from assay.pipeline.trigger import RolloutTrigger
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from assay.pipeline.run import Run
+    from assay.pipeline.run import Run, Which
     from assay.policy import Role
     from assay.registry.dossier import Dossier
+
+
+WHICH: "dict[str, Which]" = {"training": "first", "mitigation": "mitigated"}
+"""The tasks that run the team's code, and which of a run's candidates each makes."""
 
 
 class EvidenceLink(BaseOperatorLink):
@@ -61,6 +65,32 @@ class StepOperator(BaseOperator):
 
         with told(self, context) as run:
             return getattr(steps, self.step)(run)
+
+
+class BoxOperator(BaseOperator):
+    """Runs the team's code in a box, on a worker that has no key, no database and no server's address.
+
+    Parameters
+    ----------
+    which
+        Whether the run trains its first candidate or a mitigated one.
+    """
+
+    def __init__(self, *, which: "Which", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.which = which
+
+    def execute(self, context: "Context") -> Any:
+        """Run the job that the task before has laid out; the task after checks what it made."""
+        from assay.pipeline.training import job_folder
+        from assay.training.relay import run_job
+
+        job = job_folder(Settings.from_environment(), _run_key(context), self.which)
+        try:
+            run_job(job)
+            job.done()
+        except AssayError as error:
+            raise AirflowFailException(str(error)) from None
 
 
 class ApprovalStep(ApprovalOperator):

@@ -27,7 +27,7 @@ from assay.core.text import verdict_text
 from assay.evidence.judging import broken
 from assay.evidence.opening import archive, rollouts
 from assay.evidence.waivers import Waiver, cover, stored_waivers, waived, waiver_event
-from assay.policy import ModelFolder
+from assay.policy import ModelFolder, code_files, file_digests
 from assay.registry.dossier import Dossier, EvidenceError, doubts
 
 if TYPE_CHECKING:
@@ -111,10 +111,15 @@ class Run:
         other.__dict__["dossier"] = self.dossier  # opened once
         return other
 
+    @cached_property
+    def model_files(self) -> dict[str, bytes]:
+        """The files of the model's folder but its data, read once: these bytes are digested, archived and run."""
+        return self.folder.model_files()
+
     @property
     def code_version(self) -> str:
-        """Digest of Assay's code and the team's `train.py`."""
-        return code_version(self.folder.train)
+        """Digest of Assay's code and of the model's code files."""
+        return code_version(file_digests(code_files(self.model_files)))
 
     @cached_property
     def dossier(self) -> Dossier:
@@ -152,7 +157,7 @@ class Run:
         now = {"policy": ("policy_sha256", self.folder.policy_sha256)}
         if self.pinned:
             now["data contract"] = ("contract_sha256", sha256_file(self.folder.contract))
-            now["code"] = ("code_version", self.code_version)
+            now["code or a file of the model's folder"] = ("code_version", self.code_version)
         return [
             f"the {name} has changed since this run began; trigger a new run"
             for name, (key, value) in now.items()

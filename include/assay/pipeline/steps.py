@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from assay.core import Judgement, UserError, fault_point, sha256_bytes
-from assay.evidence.archive_files import archived_code, code_archive, environment, with_training
+from assay.core import Judgement, UserError, fault_point
+from assay.evidence.archive_files import archived_code, code_archive, environment, model_archive, recorded_version
 from assay.evidence.judging import judge_gate
 from assay.evidence.opening import archive, model_lock, rollouts, snapshots_lock
 from assay.pipeline.gating import (
@@ -18,8 +18,15 @@ from assay.pipeline.gating import (
 )
 from assay.pipeline.run import LATEST, Run
 from assay.pipeline.telling import counted, telling
-from assay.pipeline.training import mitigation, training
-from assay.policy import ModelFolder
+from assay.pipeline.training import (
+    candidate,
+    mitigated_candidate,
+    mitigation,
+    mitigation_rows,
+    training,
+    training_rows,
+)
+from assay.policy import code_files, file_digests
 from assay.registry.dossier import Dossier, EvidenceError
 from assay.registry.images import version_tags
 
@@ -33,17 +40,21 @@ _REMEMBERED = 10  # earlier snapshots that a new one is compared with
 GATES = ("performance", "fairness", "robustness")
 
 __all__ = [
+    "candidate",
     "data_validation",
     "fairness_gate",
+    "mitigated_candidate",
     "mitigated_fairness_gate",
     "mitigated_performance_gate",
     "mitigation",
+    "mitigation_rows",
     "model_card",
     "performance_gate",
     "registration",
     "robustness_gate",
     "snapshot",
     "training",
+    "training_rows",
 ]
 
 
@@ -234,12 +245,12 @@ def _history(run: Run, taken: "Snapshot") -> list[dict[str, Any]]:
 def _record_request(run: Run, dossier: Dossier) -> None:
     """Keep all that the run starts from, then say so."""
     policy = run.folder.policy
-    files = inputs(run.folder)
+    files = inputs(run)
     for name, content in files.items():
         dossier.store(name, content)
-    digests = {name: sha256_bytes(content) for name, content in files.items()}
+    digests, model_files = file_digests(files), file_digests(code_files(run.model_files))
     own = archived_code(files["inputs/assay.zip"])
-    if with_training(own, digests["inputs/train.py"]) != run.code_version:
+    if recorded_version(own, {"model_files": model_files}) != run.code_version:
         raise EvidenceError(["the code on disk is not the code that runs; restart the worker and trigger a new run"])
     run.record(
         "request",
@@ -253,6 +264,7 @@ def _record_request(run: Run, dossier: Dossier) -> None:
             "policy_sha256": run.folder.policy_sha256,
             "contract_sha256": digests["inputs/contract.json"],
             "train_sha256": digests["inputs/train.py"],
+            "model_files": model_files,
             "code_version": run.code_version,
             "environment": environment(),
             "files": digests,
@@ -260,13 +272,13 @@ def _record_request(run: Run, dossier: Dossier) -> None:
     )
 
 
-def inputs(folder: ModelFolder) -> dict[str, bytes]:
+def inputs(run: Run) -> dict[str, bytes]:
     """Everything that a replay needs beside the snapshot and the model, by where the run keeps it."""
-    named = {
-        "inputs/policy.yaml": folder.policy_bytes,
-        "inputs/contract.json": folder.contract.read_bytes(),
-        "inputs/train.py": folder.train.read_bytes(),
+    files = run.model_files
+    shown = {name: files[name] for name in ("contract.json", "train.py", "datasheet.md") if name in files}
+    return {
+        "inputs/policy.yaml": run.folder.policy_bytes,
+        **{f"inputs/{name}": content for name, content in shown.items()},
+        "inputs/model.zip": model_archive(code_files(files)),
         "inputs/assay.zip": code_archive(),
     }
-    datasheet = folder.path / "datasheet.md"
-    return named | ({"inputs/datasheet.md": datasheet.read_bytes()} if datasheet.is_file() else {})

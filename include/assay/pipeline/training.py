@@ -3,11 +3,12 @@
 import logging
 from typing import TYPE_CHECKING, Any
 
-from assay.core import Outcome, Verdict, fault_point
-from assay.evidence.training import train
-from assay.pipeline.run import NotNeeded, Run
+from assay.core import Outcome, Settings, Verdict, fault_point, sha256_bytes
+from assay.evidence.training import collect, prepare
+from assay.pipeline.run import NotNeeded, Run, Which
 from assay.registry.dossier import EvidenceError
 from assay.registry.images import CODE, POLICY, SNAPSHOT
+from assay.training.job import JobFolder
 
 if TYPE_CHECKING:
     from assay.evidence.training import Trained
@@ -17,13 +18,29 @@ log = logging.getLogger(__name__)
 
 
 def training(run: Run) -> dict[str, Any]:
-    """Train the candidate, export it, check that both forms agree, and store it in the registry."""
+    """Train the candidate in a box, check what comes out, and store it in the registry."""
+    from assay.training.relay import run_job
+
+    training_rows(run)
+    run_job(job_folder(run.settings, run.run_key, "first"))
+    return candidate(run)
+
+
+def training_rows(run: Run) -> dict[str, Any]:
+    """Lay out the training job: the model's files and the rows that training may see."""
+    run.require("contract", trained=False)
+    return _lay_out(run, "first")
+
+
+def candidate(run: Run) -> dict[str, Any]:
+    """Check what training made, and store it in the registry."""
     from assay.registry.lineage import log_training
 
     run.require("contract", trained=False)
-    made = train(run.case, run.folder.train)
+    job = job_folder(run.settings, run.run_key, "first")
+    made = collect(run.case, job)
     fault_point("training.trained")
-    candidate = _stored(run, made)
+    stored = _stored(run, made)
     fault_point("training.logged")
     log_training(
         run.dossier,
@@ -34,8 +51,9 @@ def training(run: Run) -> dict[str, Any]:
         source=run.settings.snapshots,
         rows=run.opened.rows,
     )
-    _record_training(run, made, candidate)
-    return _reference(made, candidate)
+    _record_training(run, made, stored)
+    job.remove()
+    return _reference(made, stored)
 
 
 def mitigation(run: Run) -> dict[str, Any]:
@@ -48,21 +66,52 @@ def mitigation(run: Run) -> dict[str, Any]:
     EvidenceError
         When mitigation changes nothing.
     """
+    from assay.training.relay import run_job
+
+    mitigation_rows(run)
+    run_job(job_folder(run.settings, run.run_key, "mitigated"))
+    return mitigated_candidate(run)
+
+
+def mitigation_rows(run: Run) -> dict[str, Any]:
+    """Lay out the job that mitigates; see `mitigation`."""
+    run = run.about("first")
+    _refusal(run)
+    run.require("contract")
+    return _lay_out(run, "mitigated")
+
+
+def mitigated_candidate(run: Run) -> dict[str, Any]:
+    """Check what mitigation made, and store it in the registry; see `mitigation`."""
     run = run.about("first")
     verdict = _refusal(run)
     run.require("contract")
-    made = train(run.case, run.folder.train, mitigated=True)
+    job = job_folder(run.settings, run.run_key, "mitigated")
+    made = collect(run.case, job, mitigated=True)
     fault_point("mitigation.trained")
-    candidate = _stored(run, made)
+    stored = _stored(run, made)
     fault_point("mitigation.logged")
     first = run.candidate.digest
-    if candidate.digest == first:
+    if stored.digest == first:
         raise EvidenceError(["mitigation: gives the very model that was found unfair; name another one in the policy"])
-    _record_training(run, made, candidate, mitigates=first)
+    _record_training(run, made, stored, mitigates=first)
     settings = run.folder.policy.mitigation.model_dump() if run.folder.policy.mitigation else {}
-    facts = {"from": first, "to": candidate.digest, "verdict": verdict.digest, **settings, **(made.mitigation or {})}
-    run.record("mitigation", f"mitigation:{verdict.digest}:{candidate.digest}", facts)
-    return _reference(made, candidate)
+    # what the box says comes first, so that it can replace nothing that we know
+    facts = {**(made.mitigation or {}), **settings, "from": first, "to": stored.digest, "verdict": verdict.digest}
+    run.record("mitigation", f"mitigation:{verdict.digest}:{stored.digest}", facts)
+    job.remove()
+    return _reference(made, stored)
+
+
+def job_folder(settings: Settings, run_key: str, which: Which) -> JobFolder:
+    """Where a run's training job is laid out: the same place for every task and attempt."""
+    return JobFolder(settings.jobs_folder / sha256_bytes(f"{run_key}\0{which}".encode())[:16])
+
+
+def _lay_out(run: Run, which: Which) -> dict[str, Any]:
+    job = job_folder(run.settings, run.run_key, which)
+    prepare(run.case, run.model_files, job, mitigated=which == "mitigated")
+    return {"job": job.path.name}
 
 
 def _refusal(run: Run) -> Verdict:
@@ -112,6 +161,7 @@ def _record_training(run: Run, made: "Trained", candidate: "SignedCandidate", *,
             "threshold": made.threshold,
             "parameters": dict(run.folder.policy.training.parameters),
             "parity": made.parity,
+            "isolation": made.isolation,
             **made.rows,
             **({} if made.validation_for is None else {"validation_for": made.validation_for}),
             **({} if mitigates is None else {"mitigates": mitigates}),

@@ -5,6 +5,7 @@ from assay.policy.fairness import Fairness, FairnessCheck
 from assay.policy.gates import Gates, PartialGates, Robustness, RobustnessCheck
 from assay.policy.loader import ModelFolder, find_model, load_folder, load_gates, model_folders, parse_policy
 from assay.policy.mitigation import Constraint, Mitigation, Parity, Reweighing, Target, Thresholds
+from assay.policy.model_files import code_files, file_digests, read_model_files, write_model_files
 from assay.policy.models import Approval, Policy, Retention, Rollout, Training, json_schema
 from assay.policy.performance import ChampionCheck, Cost, Floor, Latency, Performance, PerformanceCheck, WeakSlices
 from assay.policy.tiers import APPROVALS, TIERS, RiskTier, Role, Tier
@@ -47,6 +48,8 @@ __all__ = [
     "Tier",
     "Training",
     "WeakSlices",
+    "code_files",
+    "file_digests",
     "find_model",
     "json_schema",
     "load_folder",
@@ -54,4 +57,6 @@ __all__ = [
     "masked",
     "model_folders",
     "parse_policy",
+    "read_model_files",
+    "write_model_files",
 ]

@@ -12,7 +12,9 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from assay.core import Problem, UserError, did_you_mean, sha256_bytes
+from assay.policy.data import DeltaSource
 from assay.policy.gates import PartialGates
+from assay.policy.model_files import read_model_files
 from assay.policy.models import GatePolicy, Policy
 from assay.policy.parts import Part, field_names
 
@@ -65,6 +67,12 @@ class ModelFolder:
     def train(self) -> Path:
         """The team's training module."""
         return self.path / "train.py"
+
+    def model_files(self) -> dict[str, bytes]:
+        """The folder's files but its data, read now: what training may read; see `read_model_files`."""
+        source = self.policy.data.source
+        place = source.delta if isinstance(source, DeltaSource) else source if isinstance(source, str) else ""
+        return read_model_files(self.path, source=place)
 
     @property
     def contract(self) -> Path:

@@ -13,12 +13,40 @@ from assay.policy.parts import Columns, Name, Part, Share
 from assay.policy.tiers import TIERS, RiskTier, Role, Tier
 
 
+class TrainingLimits(Part):
+    """What the team's code may use while it trains; the box ends whatever uses more.
+
+    `memory_gb` counts all its processes together, and so does `cpu_minutes`, whose default is what `minutes` allows on
+    four cores. `file_gb` bounds one file, `scratch_gb` all that it writes.
+    """
+
+    memory_gb: Annotated[float, Field(gt=0, le=4096)] = 4
+    minutes: Annotated[float, Field(gt=0, le=60 * 24 * 7)] = 120
+    cpu_minutes: Annotated[float, Field(gt=0, le=60 * 24 * 7 * 64)] | None = None
+    processes: Annotated[int, Field(ge=1, le=4096)] = 64
+    file_gb: Annotated[float, Field(gt=0, le=1024)] = 1
+    scratch_gb: Annotated[float, Field(gt=0, le=4096)] = 4
+
+    def for_box(self) -> dict[str, float]:
+        """The limits in bytes and seconds, as `assay.isolation.Limits` names them."""
+        cpu = self.minutes * 4 if self.cpu_minutes is None else self.cpu_minutes
+        return {
+            "memory_bytes": int(self.memory_gb * 2**30),
+            "cpu_seconds": cpu * 60,
+            "wall_seconds": self.minutes * 60,
+            "processes": self.processes,
+            "file_bytes": int(self.file_gb * 2**30),
+            "scratch_bytes": int(self.scratch_gb * 2**30),
+        }
+
+
 class Training(Part):
     """How the candidate is made."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     threshold: Share = 0.5
     parameters: dict[str, str | int | float | bool] = {}
+    limits: TrainingLimits = TrainingLimits()
 
 
 class Approval(Part):

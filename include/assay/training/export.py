@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sklearn.pipeline import Pipeline
 
 from assay.core import Problem, UserError, problem
+from assay.training.export_parity import PARITY, parity_gap
 from assay.training.group_thresholds import GroupThresholds
 from assay.training.onnx_model import (
     META_BY_GROUP,
@@ -21,8 +22,6 @@ from assay.training.onnx_model import (
     Kind,
     OnnxModel,
 )
-
-PARITY = 1e-5  # largest difference allowed between sklearn's and ONNX Runtime's probability
 
 
 def export(
@@ -87,10 +86,40 @@ def reference(pipeline: Pipeline) -> bytes:
     return content
 
 
+def predicted(pipeline: Pipeline, frame: pd.DataFrame) -> NDArray[np.float64]:
+    """Score rows that training has not seen with the pipeline itself.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The probability of the positive class.
+
+    Raises
+    ------
+    UserError
+        When the pipeline cannot score these rows.
+    """
+    try:
+        return np.asarray(pipeline.predict_proba(frame)[:, 1], dtype=np.float64)
+    except Exception as error:  # a team's steps raise what they like
+        reason = f"on held-out rows raised {type(error).__name__}: {error}"
+        raise _refused("predict_proba", reason, "accept values that were not seen in training") from error
+
+
 def check_parity(
-    pipeline: Pipeline, model: OnnxModel, *, frame: pd.DataFrame, inputs: Mapping[str, NDArray[Any]]
+    pipeline: Pipeline,
+    model: OnnxModel,
+    *,
+    frame: pd.DataFrame,
+    inputs: Mapping[str, NDArray[Any]],
+    expected: NDArray[np.float64] | None = None,
 ) -> float:
     """Compare both forms on the same rows.
+
+    Parameters
+    ----------
+    expected
+        What `predicted` says of `frame`, where that is known already.
 
     Returns
     -------
@@ -103,14 +132,7 @@ def check_parity(
         When it exceeds `PARITY`, naming the first step after which the two disagree, or when the
         pipeline cannot score these rows.
     """
-    try:
-        expected = pipeline.predict_proba(frame)[:, 1]
-    except Exception as error:  # a team's steps raise what they like
-        reason = f"raised {type(error).__name__}: {error}"
-        raise _refused(
-            "predict_proba", f"on held-out rows {reason}", "accept values that were not seen in training"
-        ) from error
-    gap = float(np.max(np.abs(expected - model.score(inputs)), initial=0.0))
+    gap = parity_gap(predicted(pipeline, frame) if expected is None else expected, model.score(inputs))
     if not gap <= PARITY:  # NaN must not pass
         raise _refused(
             _diverging_step(pipeline, model.features, frame, inputs),

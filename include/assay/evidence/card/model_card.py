@@ -61,6 +61,11 @@ def _details(facts: CardFacts) -> Section:
             value=words.pairs({**_parameters(facts), "seed": facts.told("training", "seed")}),
             source=training,
         ),
+        Fact(
+            name="Isolation of the training code",
+            value=words.isolation(facts.told("training", "isolation")) or None,
+            source=training,
+        ),
         Fact(name="Features", value=words.listed(data.features), source=f"{POLICY_FILE}: data.features"),
         Fact(name="Paper or other resource", value=None),
         Fact(name="How to cite", value=None),

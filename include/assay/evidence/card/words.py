@@ -41,6 +41,25 @@ def measured(value: float | None, bounds: tuple[float, float] | None) -> tuple[s
     return shown[0], f"{shown[1]} to {shown[2]}"
 
 
+_ISOLATION = {
+    "namespaces": "namespaces (bubblewrap)",
+    "landlock": "Landlock and seccomp",
+    "user": "a separate Unix user",
+    "none": "none: the training code could read what the platform can",
+}
+
+
+def isolation(level: object) -> str:
+    """How training was kept apart from the platform; empty where it is not recorded.
+
+    Examples
+    --------
+    >>> isolation("landlock"), isolation(None)
+    ('Landlock and seccomp', '')
+    """
+    return "" if level is None else _ISOLATION.get(str(level), str(level))
+
+
 def interval(bounds: tuple[float, float] | None) -> str:
     """An interval, or a dash.
 

@@ -5,14 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from assay.core import sha256_bytes
-from assay.evidence.archive_files import archived_code, with_training
+from assay.evidence.archive_files import archived_code, archived_model, recorded_version
 from assay.evidence.verify.case import Case
 from assay.evidence.verify.report import Check, Finding, checked, counted, uncheckable
 from assay.registry.artifacts import fetch_folder
 from assay.registry.signing import SignatureError, check_model
 
 _INPUTS, _CARD = "inputs", "card"
-_CODE = f"{_INPUTS}/assay.zip"
+_CODE, _MODEL = f"{_INPUTS}/assay.zip", f"{_INPUTS}/model.zip"
+_UNREADABLE = (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError, RuntimeError)
 
 
 def differing_files(folder: str, expected: Mapping[str, str], files: Mapping[str, bytes]) -> list[Finding]:
@@ -87,7 +88,7 @@ def check_inputs(case: Case) -> tuple[Check, Check]:
         if expected.get(name) != facts[fact]
     ]
     inputs = checked("inputs", f"{counted(len(expected), 'file')} that the run started from", found)
-    return inputs, _check_code(files.get("assay.zip"), facts["code_version"], facts["train_sha256"])
+    return inputs, _check_code(files, facts)
 
 
 def check_card(case: Case) -> Check:
@@ -99,14 +100,28 @@ def check_card(case: Case) -> Check:
     return checked("card", f"{counted(len(expected), 'file')} of the model card", found)
 
 
-def _check_code(content: bytes | None, code_version: str, train_sha256: str) -> Check:
-    own = ""
-    if content is not None:
-        try:
-            own = archived_code(content)
-        except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError, RuntimeError):
-            return checked("code", "nothing", [Finding(path=_CODE, message="is not an archive that can be read")])
-    version = with_training(own, train_sha256)
-    message = f"is the code version {version}, recorded {code_version}"
-    found = [Finding(path=_CODE, message=message)] if version != code_version else []
+def _check_code(files: Mapping[str, bytes], facts: Mapping[str, Any]) -> Check:
+    """Whether the archived code, Assay's and the model's, is the recorded code version."""
+    own, found = "", []
+    try:
+        own = archived_code(files["assay.zip"]) if "assay.zip" in files else ""
+    except _UNREADABLE:
+        return checked("code", "nothing", [Finding(path=_CODE, message="is not an archive that can be read")])
+    if "model_files" in facts:
+        found += _model_files(files.get("model.zip"), facts)
+    version, recorded = recorded_version(own, facts), facts["code_version"]
+    if version != recorded:
+        found.append(Finding(path=_CODE, message=f"is the code version {version}, recorded {recorded}"))
     return checked("code", "the archived code of the time", found)
+
+
+def _model_files(content: bytes | None, facts: Mapping[str, Any]) -> list[Finding]:
+    """Every archived file of the model's folder that is not as the request records it."""
+    try:
+        files = {} if content is None else archived_model(content)
+    except _UNREADABLE:
+        return [Finding(path=_MODEL, message="is not an archive that can be read")]
+    found = differing_files(_MODEL, facts["model_files"], files)
+    if facts["model_files"].get("train.py") != facts["train_sha256"]:
+        found.append(Finding(path=f"{_MODEL}/train.py", message="is recorded with another SHA-256 than train_sha256"))
+    return found

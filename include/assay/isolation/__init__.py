@@ -1,0 +1,20 @@
+"""Run code that is not trusted, a team's `train.py`, where it can reach nothing: see docs/isolation.md."""
+
+from assay.isolation.box import Box, read_out
+from assay.isolation.level import AUTO, LEVELS, SETTING, USER, Level, choose, isolation_setting, probe
+from assay.isolation.limits import BoxError, Limits
+
+__all__ = [
+    "AUTO",
+    "LEVELS",
+    "SETTING",
+    "USER",
+    "Box",
+    "BoxError",
+    "Level",
+    "Limits",
+    "choose",
+    "isolation_setting",
+    "probe",
+    "read_out",
+]
