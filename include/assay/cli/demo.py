@@ -92,6 +92,7 @@ def _addresses(running: stack.Stack, report: Report) -> Table:
     rows = {
         "snapshot": report.snapshot,
         "version": "none" if report.version is None else f"income version {report.version}",
+        "isolation of training": report.isolation or "not recorded",
         "approval": report.approved_by,
         "the gateway serves": f"version {served['version']} ({served['digest'][:16]})" if served else "nothing",
         "Airflow": f"{running.url('airflow')}/dags/{report.run.dag_id}/runs/{report.run.run_id}",

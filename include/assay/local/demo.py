@@ -49,6 +49,8 @@ class Report:
         What the gateway says it serves.
     version
         The version that this run registered; None when it did not come so far.
+    isolation
+        How the training code was kept apart; empty when nothing was trained.
     """
 
     run: DagRun
@@ -58,6 +60,7 @@ class Report:
     snapshot: str
     version: int | None
     approved_by: str
+    isolation: str
     deployment: dict[str, Any]
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -180,6 +183,7 @@ class _Watch:
 
 
 def _report(watch: _Watch, folder: ModelFolder) -> Report:
+    from assay.evidence.card.words import isolation
     from assay.evidence.opening import archive
     from assay.registry.dossier import EvidenceError
 
@@ -202,5 +206,6 @@ def _report(watch: _Watch, folder: ModelFolder) -> Report:
         snapshot=facts.get("snapshot", {}).get("snapshot", ""),
         version=facts.get("registration", {}).get("version"),
         approved_by="; ".join(approvals),
+        isolation=isolation(facts.get("training", {}).get("isolation")),
         deployment=watch.replay.deployment(),
     )
