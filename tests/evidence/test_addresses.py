@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.evidence.support import make_case
+from tests.evidence.support import files_of, make_case
 from tests.pipeline.support import POLICY
 
 from assay.core import UserError
@@ -35,7 +35,7 @@ def test_they_are_what_the_gates_call_their_checks(tmp_path):
     data = {**POLICY["data"], "sensitive": ["sex", "word"]}
     mitigation = {"method": "reweighing", "attributes": ["sex"], "max_accuracy_loss": 0.1}
     case, module = make_case(tmp_path, gates=parts, data=data, mitigation=mitigation)
-    model = OnnxModel(train(case, module).onnx)
+    model = OnnxModel(train(case, files_of(module)).onnx)
     case = replace(case, onnx=model, champion=(1, model), before=model)
     named = [
         "/".join(filter(None, [gate, check.name, check.attribute]))
