@@ -26,6 +26,13 @@ from assay.rollout.incidents import Incidents
 
 TOKEN = "t0ken"
 SERVE = [sys.executable, "-m", "assay", "serve"]
+HASTY = """
+import functools, assay.cli.serve, assay.serving.connections as connections
+seconds = dict.fromkeys(("header_seconds", "body_seconds", "idle_seconds", "answer_seconds"), 1.0)
+connections.Limits = functools.partial(connections.Limits, **seconds)
+from assay.__main__ import main
+main()
+"""
 LIMITS = Limits(max_brier=0.2, min_labels=20)
 
 
@@ -168,7 +175,7 @@ class Stand:
             row = self.rollouts.advance(row.id, row.epoch)
         self.rollouts.promote(row.id, row.epoch)
 
-    def serve(self, *, tracking_uri: str | None = None, **extra: str) -> None:
+    def serve(self, *, tracking_uri: str | None = None, files: int = 0, hasty: bool = False, **extra: str) -> None:
         environment = {
             **os.environ,
             "ASSAY_HOME": str(self.home),
@@ -179,13 +186,21 @@ class Stand:
             **extra,
         }
         port = free_port()
+        command = [sys.executable, "-c", HASTY, "serve"] if hasty else SERVE
+        if files:
+            command = ["bash", "-c", f'ulimit -n {files} && exec "$0" "$@"', *command]
         log = (self.home / "gateway.log").open("ab")
-        self.process = subprocess.Popen([*SERVE, "--port", str(port)], env=environment, stderr=log)
+        self.process = subprocess.Popen([*command, "--port", str(port)], env=environment, stderr=log)
         log.close()
         self.client.close()
-        headers = {"authorization": f"Bearer {TOKEN}"}
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=20)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}")
+        self.client = self.fresh_client()
         wait_until(self._answers)
+
+    def fresh_client(self) -> httpx.Client:
+        """A client with a connection of its own."""
+        headers = {"authorization": f"Bearer {TOKEN}"}
+        return httpx.Client(base_url=self.client.base_url, headers=headers, timeout=30)
 
     def _answers(self) -> bool:
         assert self.process is not None

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -23,6 +24,8 @@ def serve(
     import uvicorn
 
     from assay.serving.app import create_app
+    from assay.serving.connections import Connections, Limits, raise_file_limit
+    from assay.serving.protocol import guarded
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -30,6 +33,18 @@ def serve(
     if not token.isascii() or any(character.isspace() for character in token):
         raise problem(TOKEN, "must be ASCII without spaces: it travels in an HTTP header")
     app = create_app(Settings.from_environment(), token=token)
+    limits = Limits()
+    limits = replace(limits, connections=raise_file_limit(limits))
     uvicorn.run(
-        app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=30, server_header=False
+        app,
+        host=host,
+        port=port,
+        http=guarded(Connections(limits)),
+        ws="none",
+        timeout_keep_alive=int(limits.idle_seconds),
+        proxy_headers=False,  # a client could otherwise name any address as its own
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=30,
+        server_header=False,
     )

@@ -172,6 +172,8 @@ class _Authorised:
                 response = Response(refusal.body(), 401, {"www-authenticate": "Bearer"}, media_type="application/json")
                 await response(scope, receive, send)
                 return
+            if connection := scope.get("state", {}).get("connection"):
+                connection.trust()
         await self._app(scope, receive, send)
 
 
