@@ -37,7 +37,7 @@ def test_the_file_is_private_and_commits_reach_the_disk(tmp_path):
             for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
         }
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 10_000}
-    assert len(list(tmp_path.glob("operations.db*"))) == 3
+    assert len(list(tmp_path.glob("operations.db*"))) == 4  # with its log, the index of that, and the marker
     for file in tmp_path.glob("operations.db*"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
     engine.dispose()

@@ -1,6 +1,5 @@
 """Open the operations database: SQLite on one machine, PostgreSQL for more."""
 
-import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, Operationa
 
 from assay.core import UnavailableError, problem
 from assay.rollout.append_only import make_append_only
+from assay.rollout.database_file import DatabaseFile, check_committed, check_connection, identify, mark, remember_beside
 from assay.rollout.tables import APPEND_ONLY, METADATA
 
 _BUSY_SECONDS = 10
@@ -37,7 +37,7 @@ def open_database(url: str) -> Engine:
     UserError
         When the URL is not one.
     UnavailableError
-        When the file cannot be made.
+        When the file cannot be made, or was made here before and is gone.
     """
     try:
         parsed = make_url(url)
@@ -49,9 +49,15 @@ def open_database(url: str) -> Engine:
         return create_engine(parsed, pool_pre_ping=True)
     if not parsed.database or parsed.database == ":memory:":
         raise problem("ASSAY_OPERATIONS_DB", "is held only in memory", "name a file: every process must see it")
-    _make_private(Path(parsed.database))
-    engine = create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
-    event.listen(engine, "connect", _prepare_sqlite)
+    try:
+        file = DatabaseFile.open(Path(parsed.database))
+    except OSError as error:
+        message = f"{parsed.database}: the operations database cannot be made: {error.strerror}"
+        raise UnavailableError(message) from error
+    engine = create_engine(
+        parsed, creator=lambda: file.connect(timeout=_BUSY_SECONDS), execution_options={"assay_file": file}
+    )
+    event.listen(engine, "connect", lambda connection, record: _prepare_sqlite(file, connection, record))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
@@ -68,6 +74,8 @@ def create_tables(engine: Engine) -> None:
         advisory_lock(connection, _TABLES_LOCK)
         METADATA.create_all(connection)
         make_append_only(connection, APPEND_ONLY)
+        identify(connection)
+    mark(engine)
 
 
 @contextmanager
@@ -82,6 +90,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     # a SQLite transaction sees one state anyway, PostgreSQL only when asked for it
     options = {"isolation_level": "REPEATABLE READ"} if engine.dialect.name == "postgresql" else {}
     with unavailable(engine), engine.execution_options(**options).begin() as connection:
+        check_connection(connection)
         yield connection
 
 
@@ -98,7 +107,9 @@ def writing(engine: Engine) -> Iterator[Connection]:
     if engine.dialect.name == "postgresql":  # who waited for a lock must see what its holder wrote
         options["isolation_level"] = "READ COMMITTED"
     with unavailable(engine), engine.execution_options(**options).begin() as connection:
+        opened = check_connection(connection)
         yield connection
+    check_committed(engine, opened)
 
 
 def advisory_lock(connection: Connection, key: int) -> None:
@@ -120,15 +131,7 @@ def unavailable(engine: Engine) -> Iterator[None]:
         raise UnavailableError(f"the operations database ({engine.url!r}) failed: {error.orig}") from error
 
 
-def _make_private(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-    except OSError as error:
-        raise UnavailableError(f"{path}: the operations database cannot be made: {error.strerror}") from error
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _prepare_sqlite(file: DatabaseFile, connection: Any, record: Any) -> None:
     connection.isolation_level = None  # we say BEGIN ourselves
     cursor = connection.cursor()
     try:
@@ -142,6 +145,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         cursor.execute("PRAGMA foreign_keys=ON")
     finally:
         cursor.close()
+    remember_beside(file, connection, record.info)
 
 
 def _begin_sqlite(connection: Connection) -> None:

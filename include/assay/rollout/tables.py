@@ -11,6 +11,22 @@ METADATA = MetaData()
 # SQLite gives a rowid only to a column declared INTEGER; elsewhere the log may outgrow 32 bits.
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
+# One row: which database this is, so that another one in its place is noticed.
+DATABASE_ID = Table(
+    "database_id",
+    METADATA,
+    Column("only", Integer, primary_key=True, autoincrement=False),
+    Column("id", String(32), nullable=False),
+)
+
+# One row per kind of process that must be able to write: when it last could.
+HEARTBEAT = Table(
+    "heartbeat",
+    METADATA,
+    Column("process", String(64), primary_key=True),
+    Column("at", String(32), nullable=False),
+)
+
 # One row per model: what serves now. Moved only by compare-and-set on `epoch`.
 DEPLOYMENT = Table(
     "deployment",
