@@ -175,7 +175,15 @@ class Stand:
             row = self.rollouts.advance(row.id, row.epoch)
         self.rollouts.promote(row.id, row.epoch)
 
-    def serve(self, *, tracking_uri: str | None = None, files: int = 0, hasty: bool = False, **extra: str) -> None:
+    def serve(
+        self,
+        *,
+        tracking_uri: str | None = None,
+        files: int = 0,
+        file_blocks: int = 0,
+        hasty: bool = False,
+        **extra: str,
+    ) -> None:
         environment = {
             **os.environ,
             "ASSAY_HOME": str(self.home),
@@ -187,8 +195,10 @@ class Stand:
         }
         port = free_port()
         command = [sys.executable, "-c", HASTY, "serve"] if hasty else SERVE
-        if files:
-            command = ["bash", "-c", f'ulimit -n {files} && exec "$0" "$@"', *command]
+        limits = {"-n": files, "-f": file_blocks}  # open files; size of a file in blocks of 1,024 bytes
+        for option, limit in limits.items():
+            if limit:
+                command = ["bash", "-c", f'ulimit {option} {limit} && exec "$0" "$@"', *command]
         log = (self.home / "gateway.log").open("ab")
         self.process = subprocess.Popen([*command, "--port", str(port)], env=environment, stderr=log)
         log.close()

@@ -115,10 +115,13 @@ class Probe:
     ----------
     ports, mlflow_password
         Where the services are, and the password that MLflow must accept.
+    ready
+        Ask the gateway whether it can do its work, not only whether it answers: without a champion it
+        must still start, so that one can be made.
     """
 
-    def __init__(self, *, ports: Mapping[str, int], mlflow_password: str) -> None:
-        self._ports = ports
+    def __init__(self, *, ports: Mapping[str, int], mlflow_password: str, ready: bool = False) -> None:
+        self._ports, self._ready = ports, ready
         self._mlflow = httpx.BasicAuth("admin", mlflow_password)
         self._http = httpx.Client(timeout=5.0, trust_env=False)
 
@@ -155,7 +158,7 @@ class Probe:
         if service.name == "mlflow":
             return self._mlflow_reason()
         if service.name == "gateway":
-            return "" if self._answers(f"{url('gateway', self._ports)}/healthz") else "does not answer yet"
+            return self._gateway_reason()
         if report is None:
             return "the API does not answer yet"
         return _airflow_reason(service, started, report)
@@ -182,11 +185,16 @@ class Probe:
             )
         return "" if answer.status_code == httpx.codes.OK else f"answers {answer.status_code}"
 
-    def _answers(self, address: str) -> bool:
+    def _gateway_reason(self) -> str:
+        path = "/readyz" if self._ready else "/healthz"
         try:
-            return self._http.get(address).status_code == httpx.codes.OK
-        except httpx.TransportError:
-            return False
+            answer = self._http.get(url("gateway", self._ports) + path)
+            if answer.status_code == httpx.codes.OK:
+                return ""
+            checks = dict(answer.json()["checks"]) if self._ready else {}
+        except (httpx.TransportError, ValueError, LookupError, TypeError):
+            return "does not answer yet"
+        return "is not ready: " + "; ".join(check["reason"] for check in checks.values() if check["reason"])
 
 
 def _airflow_reason(service: Service, started: float, report: Mapping[str, Any]) -> str:

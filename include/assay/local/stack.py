@@ -159,7 +159,7 @@ def status(home: Path) -> list[ServiceStatus]:
     waiting: dict[str, str] = {}
     if running:
         password = load_or_create(home)["mlflow_admin_password"]
-        with Probe(ports=record.ports, mlflow_password=password) as probe:
+        with Probe(ports=record.ports, mlflow_password=password, ready=True) as probe:
             waiting = _waiting(probe, [service for service in SERVICES if service.name in running], record)
     return [_status(service, home, record, running.get(service.name), waiting) for service in SERVICES]
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from assay.core import UnavailableError, replace_file
+from assay.core import UnavailableError, replace_file, utc_now
 from assay.rollout.tables import DATABASE_ID
 
 FileId = tuple[int, int] | None
@@ -28,20 +28,23 @@ class DatabaseLostError(UnavailableError):
     """The operations database that was open is not there any more, so nothing may be written or answered."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class DatabaseFile:
     """The file of a SQLite database, as it was when it was opened.
 
-    Parameters
+    Attributes
     ----------
     path
         The file.
     opened
         Its device and inode.
+    loss
+        When it was first found to be lost, and how, since somebody reported that and set this to None.
     """
 
     path: Path
     opened: FileId
+    loss: tuple[str, str] | None = None
 
     @classmethod
     def open(cls, path: Path) -> "DatabaseFile":
@@ -88,14 +91,20 @@ class DatabaseFile:
         DatabaseLostError
             When one is missing or another.
         """
+        if problem := self._problem(beside):
+            self.loss = self.loss or (utc_now(), problem)
+            raise DatabaseLostError(problem)
+
+    def _problem(self, beside: object) -> str:
         now = _file_id(self.path)
         if now is None:
-            raise DatabaseLostError(f"{self.path}: the operations database was deleted or moved; put it back")
+            return f"{self.path}: the operations database was deleted or moved; put it back"
         if now != self.opened:
             message = "another file lies where the operations database was; put it back, or restart what uses it"
-            raise DatabaseLostError(f"{self.path}: {message}")
+            return f"{self.path}: {message}"
         if beside is not None and self.beside() != beside:
-            raise DatabaseLostError(f"{self.path}-wal or -shm: was deleted or replaced while the database is open")
+            return f"{self.path}-wal or -shm: was deleted or replaced while the database is open"
+        return ""
 
 
 def file_of(engine: Engine) -> DatabaseFile | None:

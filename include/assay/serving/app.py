@@ -1,8 +1,7 @@
 """The gateway's HTTP interface."""
 
-import hmac
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any
@@ -16,7 +15,6 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assay.core import Settings, UnavailableError, did_you_mean, problem, utc_now
 from assay.rollout import (
@@ -27,11 +25,13 @@ from assay.rollout import (
     record_labels,
 )
 from assay.rollout.incidents import Incidents
+from assay.serving.access import Authorised, WrongTokens
 from assay.serving.artifacts import Artifacts
 from assay.serving.decode import decode_frame
 from assay.serving.fleet import Fleet
 from assay.serving.labels import decode_labels, refused
 from assay.serving.live import Live, Version
+from assay.serving.readiness import Readiness
 from assay.serving.refusal import RefusalError
 from assay.serving.scoring import score_request
 from assay.serving.writer import LogWriter
@@ -51,14 +51,28 @@ class Gateway:
         The operations database, with its tables made.
     fleet, writer
         What is live, and the log.
+    readiness
+        Whether all that is needed is there.
+    wrong
+        How many showed a wrong token.
     """
 
-    def __init__(self, engine: Engine, fleet: Fleet, writer: LogWriter) -> None:
-        self._engine, self._fleet, self._writer = engine, fleet, writer
+    def __init__(
+        self, engine: Engine, fleet: Fleet, writer: LogWriter, readiness: Readiness, wrong: WrongTokens
+    ) -> None:
+        self._engine, self._fleet, self._writer, self._readiness = engine, fleet, writer, readiness
+        self._wrong = wrong
 
     async def healthz(self, _request: HttpRequest) -> Response:
         """Say that the process answers, and nothing else."""
         return _json({"ok": True})
+
+    async def readyz(self, _request: HttpRequest) -> Response:
+        """Say whether all that is needed is there, and what is not; see `Readiness`."""
+        checks = await self._readiness.checks()
+        ready = not any(check.reason for check in checks)
+        told = {check.name: {"ok": not check.reason, "reason": check.reason} for check in checks}
+        return _json({"ready": ready, "checks": told}, 200 if ready else 503)
 
     async def invocations(self, request: HttpRequest) -> Response:
         """Score rows; see `score_request`."""
@@ -90,7 +104,8 @@ class Gateway:
 
     async def models(self, _request: HttpRequest) -> Response:
         """Say what serves each model."""
-        return _json({"models": [_described(live) for live in self._fleet.live.values()]})
+        described = [_described(live) for live in self._fleet.live.values()]
+        return _json({"models": described, "wrong_tokens": self._wrong.total})
 
     def _live(self, request: HttpRequest) -> Live:
         name, live = request.path_params["model"], self._fleet.live
@@ -107,7 +122,7 @@ def create_app(settings: Settings, *, token: str, refresh_seconds: float = 1.0) 
     settings
         Where the operations database, the MLflow server, the public keys and the cache of models are.
     token
-        What every caller must show, except of ``/healthz``.
+        What every caller must show, except of ``/healthz`` and ``/readyz``.
     refresh_seconds
         How often to look for a changed deployment.
 
@@ -125,7 +140,8 @@ def create_app(settings: Settings, *, token: str, refresh_seconds: float = 1.0) 
     artifacts = Artifacts(settings.home / "gateway" / "models", settings)
     fleet = Fleet(rollouts, artifacts, Incidents(engine), seconds=refresh_seconds)
     writer = LogWriter(engine)
-    gateway = Gateway(engine, fleet, writer)
+    wrong = WrongTokens()
+    gateway = Gateway(engine, fleet, writer, Readiness(engine, settings, fleet, writer), wrong)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -140,11 +156,12 @@ def create_app(settings: Settings, *, token: str, refresh_seconds: float = 1.0) 
 
     app = Starlette(
         routes=[
-            Route("/healthz", gateway.healthz),
-            Route("/models", gateway.models),
-            Route("/models/{model}", gateway.model),
-            Route("/models/{model}/invocations", gateway.invocations, methods=["POST"]),
-            Route("/models/{model}/labels", gateway.labels, methods=["POST"]),
+            _route("GET", "/healthz", gateway.healthz),
+            _route("GET", "/readyz", gateway.readyz),
+            _route("GET", "/models", gateway.models),
+            _route("GET", "/models/{model}", gateway.model),
+            _route("POST", "/models/{model}/invocations", gateway.invocations),
+            _route("POST", "/models/{model}/labels", gateway.labels),
         ],
         exception_handlers={
             RefusalError: _refuse,
@@ -154,27 +171,14 @@ def create_app(settings: Settings, *, token: str, refresh_seconds: float = 1.0) 
         },
         lifespan=lifespan,
     )
-    app.add_middleware(_Authorised, token=token)
+    app.add_middleware(Authorised, token=token, wrong=wrong)
     return app
 
 
-class _Authorised:
-    """Lets through who shows the token; ``/healthz`` is open."""
-
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app, self._expected = app, f"Bearer {token}".encode()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] != "/healthz":
-            shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-            if not hmac.compare_digest(shown, self._expected):
-                refusal = RefusalError(401, "show the gateway's token as Authorization: Bearer TOKEN")
-                response = Response(refusal.body(), 401, {"www-authenticate": "Bearer"}, media_type="application/json")
-                await response(scope, receive, send)
-                return
-            if connection := scope.get("state", {}).get("connection"):
-                connection.trust()
-        await self._app(scope, receive, send)
+def _route(method: str, path: str, endpoint: Callable[[HttpRequest], Awaitable[Response]]) -> Route:
+    route = Route(path, endpoint)
+    route.methods = {method}  # given as an argument, GET would bring HEAD with it
+    return route
 
 
 def _score(live: Live, body: bytes) -> Request:
@@ -216,8 +220,8 @@ def _version(loaded: Version | None, ref: ModelRef | None) -> dict[str, Any] | N
     return {"version": ref.version, "digest": ref.digest, "loaded": loaded is not None}
 
 
-def _json(content: Any) -> Response:
-    return Response(msgspec.json.encode(content), media_type="application/json")
+def _json(content: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")
 
 
 async def _refuse(_request: HttpRequest, error: Exception) -> Response:
@@ -233,9 +237,8 @@ async def _unavailable(request: HttpRequest, error: Exception) -> Response:
 
 async def _http_error(request: HttpRequest, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return await _refuse(
-        request, RefusalError(error.status_code, f"{request.method} {request.url.path}: {error.detail}")
-    )
+    refusal = RefusalError(error.status_code, f"{request.method:.20} {request.url.path:.80}: {error.detail}")
+    return Response(refusal.body(), refusal.status, error.headers, media_type="application/json")
 
 
 async def _unforeseen(request: HttpRequest, error: Exception) -> Response:

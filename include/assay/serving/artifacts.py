@@ -56,7 +56,8 @@ class Artifacts:
         UserError
             When they are not an ONNX model that Assay made, or there are no public keys here.
         """
-        model = OnnxModel(self._content(ref))
+        signed = self._signed(ref)
+        model = OnnxModel(signed.content)
         if model.name != ref.model:
             raise WrongModelError(f'{ref.path}: this is a model "{model.name}", not "{ref.model}"')
         _ = (
@@ -65,9 +66,9 @@ class Artifacts:
             model.threshold,
             model.by_group,
         )  # all that a request will ask of it, now rather than then
-        return Version(ref, model)
+        return Version(ref, model, signed.signature)
 
-    def _content(self, ref: ModelRef) -> bytes:
+    def _signed(self, ref: ModelRef) -> SignedFile:
         onnx, signature = (self.cache / f"{ref.digest}{ending}" for ending in (".onnx", ".sig"))
         try:
             kept = SignedFile(onnx.read_bytes(), signature.read_bytes())
@@ -76,8 +77,8 @@ class Artifacts:
             fetched = fetch_signed(self.settings, ref.path, ref.digest)
             _write(onnx, fetched.content)
             _write(signature, fetched.signature)
-            return fetched.content
-        return kept.content
+            return fetched
+        return kept
 
 
 def _write(file: Path, content: bytes) -> None:

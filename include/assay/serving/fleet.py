@@ -4,10 +4,12 @@ import logging
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
-from assay.core import AssayError
+from assay.core import AssayError, utc_now
 from assay.rollout import Deployment, ModelRef, Rollouts
+from assay.rollout.database_file import file_of
 from assay.rollout.incidents import Incidents
 from assay.serving.artifacts import REFUSALS, Artifacts
 from assay.serving.live import Live, Version
@@ -16,6 +18,9 @@ log = logging.getLogger(__name__)
 
 REFUSED = "model_refused"
 """Kind of the incident that stands for a file that was refused."""
+
+LOST = "operations_database_lost"
+"""Kind of the incident that stands for a database that was deleted, moved or replaced, and is back."""
 
 _PAUSE = 60.0  # seconds until a refused file is looked at, and its incident counted, again
 
@@ -47,11 +52,19 @@ class Fleet:
         self._thread = threading.Thread(target=self._run, name="assay-fleet", daemon=True)
         self._said: dict[str, str] = {}
         self._refused: dict[ModelRef, tuple[float, str]] = {}
+        self._database = file_of(rollouts.engine)
+        self.looked_at = float("-inf")
+        """When the deployments were last read, as `time.monotonic` has it."""
 
     @property
     def live(self) -> Mapping[str, Live]:
         """Model name to what is live; a request takes it once and keeps it."""
         return self._live
+
+    @property
+    def trouble(self) -> str:
+        """Why the deployments cannot be read; empty when they can."""
+        return self._said.get("", "")
 
     def start(self) -> None:
         """Look once, then go on looking in the background."""
@@ -74,7 +87,10 @@ class Fleet:
             self._say("", str(error))
             return
         self._say("", "")
+        self.looked_at = time.monotonic()
         self._live = MappingProxyType({each.model: self._next(each) for each in deployments})
+        if self._database is not None and self._database.loss is not None and self._report_loss(*self._database.loss):
+            self._database.loss = None
 
     def _run(self) -> None:
         while not self._stopping.wait(self._seconds):
@@ -92,8 +108,9 @@ class Fleet:
         problem = lost or trouble
         self._say(deployment.model, problem)
         if lost and before is not None:
-            return Live(deployment=before.deployment, champion=before.champion, canary=before.canary, problem=problem)
-        return Live(deployment=deployment, champion=champion, canary=canary if not lost else None, problem=problem)
+            return replace(before, problem=problem, lost=lost)
+        served = canary if not lost else None
+        return Live(deployment=deployment, champion=champion, canary=served, problem=problem, lost=lost)
 
     def _version(self, ref: ModelRef | None, before: Live | None) -> tuple[Version | None, str]:
         if ref is None:
@@ -115,17 +132,38 @@ class Fleet:
     def _refuse(self, ref: ModelRef, problem: str) -> None:
         """Report a file, then leave it alone for a while: fetching it every second would mend nothing."""
         self._refused[ref] = (time.monotonic() + _PAUSE, problem)
-        try:
-            self._incidents.raise_(
-                key=f"{REFUSED}/{ref.model}/{ref.version}",
-                model=ref.model,
-                version=ref.version,
-                kind=REFUSED,
-                message=f"the gateway does not load it: {problem}",
-                mend=f"restore the file, or retrain; then check with: assay dossier verify {ref.model} {ref.version}",
+        self._raise(
+            key=f"{REFUSED}/{ref.model}/{ref.version}",
+            model=ref.model,
+            version=ref.version,
+            kind=REFUSED,
+            message=f"the gateway does not load it: {problem}",
+            mend=f"restore the file, or retrain; then check with: assay dossier verify {ref.model} {ref.version}",
+        )
+
+    def _report_loss(self, since: str, problem: str) -> bool:
+        """Report that the database was lost, now that there is somewhere to report it; say whether that is done."""
+        written = [
+            self._raise(
+                key=f"{LOST}/{model}",
+                model=model,
+                version=None,
+                kind=LOST,
+                message=f"from {since} to {utc_now()} the gateway answered 503: {problem}",
+                mend="find out who did that, and check that nothing is missing with: assay audit",
             )
+            for model in self._live
+        ]
+        return all(written)
+
+    def _raise(self, *, key: str, model: str, version: int | None, kind: str, message: str, mend: str) -> bool:
+        try:
+            self._incidents.raise_(key=key, model=model, version=version, kind=kind, message=message, mend=mend)
         except AssayError as error:
-            log.warning("%s version %s: the incident cannot be written: %s", ref.model, ref.version, error)
+            about = model if version is None else f"{model} version {version}"
+            log.warning("%s: the incident cannot be written: %s", about, error)
+            return False
+        return True
 
     def _say(self, about: str, problem: str) -> None:
         """Log a problem when it appears or changes, not at every look."""

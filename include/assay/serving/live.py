@@ -8,10 +8,11 @@ from assay.training.onnx_model import OnnxModel
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A version and its loaded model."""
+    """A version, its loaded model, and the signature that vouches for it."""
 
     ref: ModelRef
     model: OnnxModel
+    signature: bytes
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,12 +27,15 @@ class Live:
         The loaded versions; None where there is none, or where it could not be loaded.
     problem
         Why what is loaded is not all of what the newest deployment asks for; empty when it is.
+    lost
+        The same for its champion alone.
     """
 
     deployment: Deployment
     champion: Version | None
     canary: Version | None
     problem: str = ""
+    lost: str = ""
 
     @property
     def model(self) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 _REQUESTS_PER_COMMIT = 256
 _ROWS_PER_COMMIT = 20_000
 _RETRY_SECONDS = 1
+_SECONDS_REMEMBERED = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,12 @@ class LogWriter:
         self._engine = engine
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(capacity)
         self._thread = threading.Thread(target=self._run, name="assay-log", daemon=True)
+        self._problem, self._failed_at = "", 0.0
+
+    @property
+    def problem(self) -> str:
+        """Why the last commit failed; empty when it did not, or when that is a while ago."""
+        return self._problem if time.monotonic() - self._failed_at < _SECONDS_REMEMBERED else ""
 
     def start(self) -> None:
         """Begin to write."""
@@ -90,17 +98,31 @@ class LogWriter:
         return batch, False
 
     def _write(self, batch: Sequence[_Waiting]) -> None:
+        recorded: Sequence[Recorded | None] = [None] * len(batch)
         try:
-            recorded: Sequence[Recorded | None] = record(self._engine, [waiting.request for waiting in batch])
+            recorded = record(self._engine, [waiting.request for waiting in batch])
         except AssayError as error:
-            log.error("%s", error)
-            recorded = [None] * len(batch)
-        except Exception:  # whatever it is, those who wait must hear of it, and the next batch must have its try
+            self._fail(str(error))
+        except (
+            Exception
+        ) as error:  # whatever it is, those who wait must hear of it, and the next batch must have its try
+            if len(batch) > 1:  # one request that the database chokes on must not take the others with it
+                for waiting in batch:
+                    self._write([waiting])
+                return
             log.exception("the log could not be written")
-            recorded = [None] * len(batch)
+            self._fail(f"{type(error).__name__}: {error}", said=True)
+        else:
+            self._problem = ""
         for loop in {waiting.loop for waiting in batch}:
             mine = [pair for pair in zip(batch, recorded, strict=True) if pair[0].loop is loop]
             loop.call_soon_threadsafe(_settle, mine)
+
+    def _fail(self, problem: str, *, said: bool = False) -> None:
+        """Remember a problem, and log it when it appears or changes, not with every commit."""
+        if not said and problem != self.problem:
+            log.error("%s", problem)
+        self._problem, self._failed_at = problem, time.monotonic()
 
 
 def _settle(results: Sequence[tuple[_Waiting, Recorded | None]]) -> None:
