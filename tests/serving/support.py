@@ -133,9 +133,10 @@ class Stand:
     artifacts: ArtifactServer = field(default_factory=ArtifactServer)
     process: subprocess.Popen[bytes] | None = None
     client: httpx.Client = field(default_factory=httpx.Client)
+    database: str = ""
 
     def __post_init__(self) -> None:
-        self.database = f"sqlite:///{self.home / 'operations.db'}"
+        self.database = self.database or f"sqlite:///{self.home / 'operations.db'}"
         self.engine = open_database(self.database)
         create_tables(self.engine)
         self.rollouts = Rollouts(self.engine)

@@ -125,11 +125,22 @@ def test_some_requests_in_one_piece_are_all_answered(narrow):
         assert client.makefile("rb").read().count(b"HTTP/1.1 200 ") == 50
 
 
-def test_an_upgrade_is_answered_as_plain_http(narrow):
-    for wish in ("websocket", "h2c"):
-        with connected(narrow) as client:
-            client.sendall(f"GET /healthz HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: {wish}\r\n\r\n".encode())
-            assert client.makefile("rb").read().startswith(b"HTTP/1.1 200 ")
+@pytest.mark.parametrize("wish", ["websocket", "h2c"])  # Java's own client asks for h2c whatever it sends
+@pytest.mark.parametrize("rows", [0, 1, 2_000])
+def test_a_wish_for_another_protocol_changes_no_answer(narrow, wish, rows):
+    upgrade = {"connection": "Upgrade, HTTP2-Settings", "upgrade": wish, "http2-settings": "AAMAAABkAAQAAP__"}
+    if rows == 0:
+        assert narrow.client.get("/healthz", headers=upgrade).json() == {"ok": True}
+        return
+    body = {"dataframe_records": [person(n) for n in range(rows)]}
+    answer = narrow.client.post(URL, json=body, headers=upgrade)
+    assert len(answer.json()["predictions"]) == rows
+    assert answer.headers["connection"] == "close"
+
+
+def test_a_wish_for_another_protocol_with_a_body_of_unknown_length_gets_400(narrow):
+    upgrade = {"connection": "Upgrade", "upgrade": "h2c"}
+    assert narrow.client.post(URL, content=iter([b"{", b"}"]), headers=upgrade).status_code == 400
 
 
 @pytest.fixture

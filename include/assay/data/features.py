@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from reprlib import Repr
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["number", "text"]
 
+_SHORT = Repr()
+_SHORT.maxother = _SHORT.maxstring = _SHORT.maxlong = 80  # `shown` cuts what is longer
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -165,7 +168,7 @@ def _number(cell: Any, row: int) -> float:
     if cell is None:
         return np.nan
     if isinstance(cell, (bool, np.bool_)) or not isinstance(cell, (int, float, Decimal, np.integer, np.floating)):
-        raise ValueError(f"row {row}: {_shown(cell)} is not a number")
+        raise ValueError(f"row {row}: {shown(cell)} is not a number")
     try:
         return float(cell)
     except OverflowError:
@@ -185,7 +188,7 @@ def _texts(values: Any) -> NDArray[Any]:
         try:
             texts[row] = _text(cell)
         except TypeError:
-            raise ValueError(f"row {row}: {_shown(cell)} is neither text nor a number") from None
+            raise ValueError(f"row {row}: {shown(cell)} is neither text nor a number") from None
     return texts
 
 
@@ -206,6 +209,13 @@ def _is_arrow(values: Any) -> bool:
     return hasattr(values, "to_pylist")
 
 
-def _shown(cell: Any) -> str:
-    text = repr(cell)
+def shown(cell: object) -> str:
+    """A cell for a message: what `repr` says in 40 characters, however deep or long it is.
+
+    Examples
+    --------
+    >>> shown("a"), shown([["b"]]), shown({"c": 1})
+    ("'a'", "[['b']]", "{'c': 1}")
+    """
+    text = _SHORT.repr(cell)
     return text if len(text) <= 40 else text[:37] + "..."

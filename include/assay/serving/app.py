@@ -91,11 +91,7 @@ class Gateway:
     async def labels(self, request: HttpRequest) -> Response:
         """Take labels, all or none."""
         live = self._live(request)
-        labels = decode_labels(await _body(request), live)
-        try:
-            accepted, repeated = await run_in_threadpool(record_labels, self._engine, live.model, labels, at=utc_now())
-        except LabelsRefusedError as error:
-            raise refused(live.model, error) from None
+        accepted, repeated = await run_in_threadpool(self._take_labels, live, await _body(request))
         return _json({"accepted": accepted, "repeated": repeated})
 
     async def model(self, request: HttpRequest) -> Response:
@@ -106,6 +102,12 @@ class Gateway:
         """Say what serves each model."""
         described = [_described(live) for live in self._fleet.live.values()]
         return _json({"models": described, "wrong_tokens": self._wrong.total})
+
+    def _take_labels(self, live: Live, body: bytes) -> tuple[int, int]:
+        try:
+            return record_labels(self._engine, live.model, decode_labels(body, live), at=utc_now())
+        except LabelsRefusedError as error:
+            raise refused(live.model, error) from None
 
     def _live(self, request: HttpRequest) -> Live:
         name, live = request.path_params["model"], self._fleet.live

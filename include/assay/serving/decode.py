@@ -1,5 +1,6 @@
 """Scoring requests in MLflow's protocol, decoded and checked."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ MAX_ROWS = 10_000
 MAX_CELLS = 2**21
 """Rows times columns: more than a body of 8 MB can fill, so only records that share no columns have more."""
 _SHOWN = 10
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")  # not where the backslash itself is written by two
 
 
 class _Split(msgspec.Struct, forbid_unknown_fields=True):
@@ -66,8 +68,10 @@ def decode_json(body: bytes, decoder: msgspec.json.Decoder[Any]) -> Any:
     Raises
     ------
     RefusalError
-        400, in one line, when it is not JSON or not of the decoder's form.
+        400, in one line, when it is not JSON or not of the decoder's form, or holds what no database keeps.
     """
+    if b"\\u0000" in body and _NUL.search(body):
+        raise RefusalError(400, "the request is not understood: a text or a name in it holds the character U+0000")
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:

@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 
 from assay.core import Problem
+from assay.data.features import shown
 from assay.rollout import Label, LabelsRefusedError
 from assay.serving.decode import decode_json
 from assay.serving.live import Live
@@ -46,7 +47,7 @@ def decode_labels(body: bytes, live: Live) -> list[Label]:
         label = _number(each.label, names)
         if label is None:
             known = f'"{names[0]}", "{names[1]}", 0 or 1' if names else "0 or 1 while no version is live"
-            message = f"is {each.label!r:.60}, which is not a class of {live.model}"
+            message = f"is {shown(each.label)}, which is not a class of {live.model}"
             problems.append(Problem(path=f"labels[{position}].label", message=message, mend=f"send {known}"))
         elif not 0 <= each.row < 2**31:
             problems.append(Problem(path=f"labels[{position}].row", message=f"is {each.row}; rows count from 0"))

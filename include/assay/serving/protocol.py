@@ -37,6 +37,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head = self._fields = 0
         self._in_request = False
         self._read_by = _NEVER
+        self._owed: int | None = None
         self._wait("header", self.guard.limits.header_seconds)
         self.guard.add(self)
         if not self.guard.swept:
@@ -53,11 +54,14 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.is_closing():
             return
         self._unset_keepalive_if_required()
+        if self._owed is not None:
+            self._take(data)
+            return
         self._undigested += len(data)
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self.cycle.keep_alive = False  # answered as plain HTTP; what follows might be another protocol
+        except httptools.HttpParserUpgrade as upgrade:
+            self._stay_plain(data[upgrade.args[0] :])
         except httptools.HttpParserError as error:
             if isinstance(error.__context__, _TooLargeError):
                 self._refuse(431, _TOO_LARGE)
@@ -164,6 +168,29 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _wait(self, awaited: str, seconds: float) -> None:
         self._awaited, self._deadline = awaited, time.monotonic() + seconds
+
+    def _stay_plain(self, rest: bytes) -> None:
+        """Answer a request that asks for another protocol as if it did not; its body httptools leaves to us."""
+        self.cycle.keep_alive = False
+        headers = dict(self.headers)
+        if b"transfer-encoding" in headers:
+            self._refuse(400, "send a Content-Length, or do not ask for another protocol")
+            return
+        self._owed = int(headers.get(b"content-length", b"0"))
+        if self._owed:
+            self.cycle.more_body = self._in_request = True
+            self.cycle.message_event.clear()
+            self._wait("body", self.guard.limits.body_seconds)
+            self._take(rest)
+
+    def _take(self, data: bytes) -> None:
+        """Take what belongs to the body, and drop what follows it."""
+        body = data[: self._owed]
+        if self._owed and body:
+            self._owed -= len(body)
+            self.on_body(body)
+            if not self._owed:
+                self.on_message_complete()
 
     def _count(self, size: int) -> None:
         self._head += size

@@ -95,7 +95,7 @@ def _score_canary(canary: Version, frame: Frame) -> _Scores:
     inputs, problems = _encode(frame, canary)
     if problems:
         nothing = [None] * frame.rows
-        return _Scores(canary, nothing, (), [str(problems[0])] * frame.rows, 0)
+        return _Scores(canary, nothing, (), [str(problems[0])[:500]] * frame.rows, 0)
     return _score(canary, inputs, frame.rows)
 
 
@@ -176,11 +176,10 @@ def _answer(live: Live, request_id: str, serving: Sequence[_Scores | None]) -> b
 def _no_answer(live: Live, request_id: str, results: Sequence[_Scores], serving: Sequence[_Scores | None]) -> bytes:
     unserved = [row for row, by in enumerate(serving) if by is None]
     first = results[0]
-    failure = next((first.errors[row] for row in unserved if first.errors[row]), None)
     version = f"version {first.version.ref.version}"
     why = f"{version} is on trial with {live.share} % of the entities and there is no champion"
-    if failure:
-        why = f"{version} failed to score them: {failure}"
+    if any(first.errors[row] for row in unserved):
+        why = f"{version} failed to score them; the log of predictions says how"
     message = (
         f"{live.model}: {len(unserved)} of {len(serving)} rows cannot be served: {why}; the request was recorded "
         f"and may be labelled; ask again under a new request_id"

@@ -33,9 +33,11 @@ def entity_key(value: object) -> str | None:
         case bool():
             return None
         case float() if value.is_integer():
-            return str(int(value))
+            text = str(int(value))
         case int() | float():
-            return str(value)
-        case str() if 0 < len(value) <= 512 and "\x00" not in value:
-            return value
-    return None
+            text = str(value)
+        case str():
+            text = value
+        case _:
+            return None
+    return text if 0 < len(text) <= 512 and "\x00" not in text else None
