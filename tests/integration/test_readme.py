@@ -95,7 +95,8 @@ def test_the_gateway_answers_as_its_page_says(ran):
         answer, end = decoder.raw_decode(rest)
         answers.append(answer)
         rest = rest[end:].lstrip()
-    deployment, scored, labelled = answers
+    readiness, deployment, scored, labelled = answers
+    assert readiness["ready"]
     assert deployment["champion"]["version"] == 1
     assert [prediction["label"] for prediction in scored["predictions"]] == [">50K", "<=50K"]
     assert {row["version"] for row in scored["assay"]["rows"]} == {1}
