@@ -22,7 +22,7 @@ from assay.core import UnavailableError, UserError, sha256_bytes
 from assay.data import snapshots
 from assay.data.splits import holdout_mask
 from assay.evidence.opening import archive
-from assay.pipeline import gating, steps
+from assay.pipeline import gating, requests, steps
 from assay.pipeline.run import GateFailed
 from assay.registry.client import connect
 from assay.registry.dossier import EvidenceError
@@ -312,6 +312,6 @@ def test_the_dossier_of_another_run_is_not_this_one_s(finished):
 
 def test_code_that_changed_on_disk_under_a_running_worker_is_told(settings, tmp_path, monkeypatch):
     run = make_run(settings, make_folder(tmp_path))
-    monkeypatch.setattr(steps, "archived_code", lambda _: "another")
+    monkeypatch.setattr(requests, "archived_code", lambda _: "another")
     with pytest.raises(EvidenceError, match="the code on disk is not the code that runs; restart the worker"):
         walk(run, "snapshot")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.core import Anchor, Event, Record, Verdict
+from assay.evidence.requests import requests
 from assay.governance.told import told
 from assay.governance.words import heading, summary
 from assay.registry.dossier import Dossier
@@ -97,6 +98,11 @@ class Chain:
     def facts(self) -> dict[str, Mapping[str, Any]]:
         """Kind to the facts of the latest event of that kind."""
         return {record.event: record.facts for record in self.records if isinstance(record, Event)}
+
+    @property
+    def requests(self) -> list[Mapping[str, Any]]:
+        """The facts of every request for this run, oldest first."""
+        return [each.facts for each in requests(self.records)]
 
     @property
     def run_key(self) -> str:

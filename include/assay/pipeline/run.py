@@ -158,11 +158,14 @@ class Run:
         if self.pinned:
             now["data contract"] = ("contract_sha256", sha256_file(self.folder.contract))
             now["code or a file of the model's folder"] = ("code_version", self.code_version)
-        return [
+        changed = [
             f"the {name} has changed since this run began; trigger a new run"
             for name, (key, value) in now.items()
             if facts[key] != value
         ]
+        if facts["seed"] != self.seed:
+            changed.append(f"the seed is {self.seed}, but this run began with {facts['seed']}; trigger a new run")
+        return changed
 
     @property
     def snapshot_id(self) -> str:

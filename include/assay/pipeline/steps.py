@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from assay.core import Judgement, UserError, fault_point
-from assay.evidence.archive_files import archived_code, code_archive, environment, model_archive, recorded_version
 from assay.evidence.judging import judge_gate
 from assay.evidence.opening import archive, model_lock, rollouts, snapshots_lock
 from assay.pipeline.gating import (
@@ -16,6 +15,7 @@ from assay.pipeline.gating import (
     performance_gate,
     robustness_gate,
 )
+from assay.pipeline.requests import record_request, require_same
 from assay.pipeline.run import LATEST, Run
 from assay.pipeline.telling import counted, telling
 from assay.pipeline.training import (
@@ -26,8 +26,6 @@ from assay.pipeline.training import (
     training,
     training_rows,
 )
-from assay.policy import code_files, file_digests
-from assay.registry.dossier import Dossier, EvidenceError
 from assay.registry.images import version_tags
 
 if TYPE_CHECKING:
@@ -64,11 +62,7 @@ def snapshot(run: Run) -> dict[str, Any]:
 
     taken = _take_snapshot(run)  # first: data that cannot be used leave nothing behind
     dossier = archive(run.settings).open(model=run.folder.policy.model, run_key=run.run_key)
-    asked = dossier.events("request")
-    if asked:
-        dossier.record(asked[0])  # whoever recorded it may have been killed before it was shown
-    else:
-        _record_request(run, dossier)
+    record_request(run, dossier)
     fault_point("snapshot.taken")
     facts = {
         "snapshot": taken.id,
@@ -147,6 +141,7 @@ def _take_snapshot(run: Run) -> "Snapshot":
     policy, root, wanted = run.folder.policy, run.settings.snapshots, run.snapshot
     begun = archive(run.settings).begun(model=policy.model, run_key=run.run_key)
     if begun is not None and begun.events("request"):
+        require_same(run, begun)
         run.require(trained=False)  # refuses a run that is repeated under another policy or other code
         earlier = begun.events("snapshot")
         wanted = str(earlier[-1].facts["snapshot"]) if earlier else wanted
@@ -240,45 +235,3 @@ def _history(run: Run, taken: "Snapshot") -> list[dict[str, Any]]:
         {"rows": each.rows, "taken_at": when.isoformat(), "newest": (each.manifest.get("time") or {}).get("to")}
         for when, each in sorted(earlier, key=lambda pair: pair[0])[-_REMEMBERED:]
     ]
-
-
-def _record_request(run: Run, dossier: Dossier) -> None:
-    """Keep all that the run starts from, then say so."""
-    policy = run.folder.policy
-    files = inputs(run)
-    for name, content in files.items():
-        dossier.store(name, content)
-    digests, model_files = file_digests(files), file_digests(code_files(run.model_files))
-    own = archived_code(files["inputs/assay.zip"])
-    if recorded_version(own, {"model_files": model_files}) != run.code_version:
-        raise EvidenceError(["the code on disk is not the code that runs; restart the worker and trigger a new run"])
-    run.record(
-        "request",
-        "request",
-        {
-            "run_key": run.run_key,
-            "requester": run.requester,
-            "reason": run.reason,
-            "seed": run.seed,
-            "risk_tier": policy.risk_tier,
-            "policy_sha256": run.folder.policy_sha256,
-            "contract_sha256": digests["inputs/contract.json"],
-            "train_sha256": digests["inputs/train.py"],
-            "model_files": model_files,
-            "code_version": run.code_version,
-            "environment": environment(),
-            "files": digests,
-        },
-    )
-
-
-def inputs(run: Run) -> dict[str, bytes]:
-    """Everything that a replay needs beside the snapshot and the model, by where the run keeps it."""
-    files = run.model_files
-    shown = {name: files[name] for name in ("contract.json", "train.py", "datasheet.md") if name in files}
-    return {
-        "inputs/policy.yaml": run.folder.policy_bytes,
-        **{f"inputs/{name}": content for name, content in shown.items()},
-        "inputs/model.zip": model_archive(code_files(files)),
-        "inputs/assay.zip": code_archive(),
-    }

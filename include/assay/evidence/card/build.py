@@ -8,6 +8,7 @@ from assay.evidence.card.facts import POLICY_FILE, CardFacts
 from assay.evidence.card.model_card import model_card
 from assay.evidence.card.parts import Card, Fact, Facts, Part, Section, Table
 from assay.evidence.card.quantities import outcomes
+from assay.evidence.requests import REQUEST, asked_by
 
 
 def card(facts: CardFacts) -> Card:
@@ -25,7 +26,7 @@ def card(facts: CardFacts) -> Card:
 
 
 def _summary(facts: CardFacts) -> Facts:
-    registration, request = facts.event("registration"), facts.event("request")
+    registration, asked = facts.event("registration"), facts.events(REQUEST)
     head = facts.records[-1] if facts.records else None
     waivers = {event.facts["id"] for event in facts.events("waiver")}
     return Facts(
@@ -39,8 +40,8 @@ def _summary(facts: CardFacts) -> Facts:
             ),
             Fact(
                 name="Asked for by",
-                value=None if request is None else _asked(request),
-                source=facts.source(request),
+                value="; then ".join(map(asked_by, asked)) or None,
+                source=facts.from_event(REQUEST),
             ),
             Fact(name="Model SHA-256", value=facts.sha256, source=facts.source(registration)),
             Fact(
@@ -62,11 +63,6 @@ def _summary(facts: CardFacts) -> Facts:
             ),
         ]
     )
-
-
-def _asked(request: Event) -> str:
-    who, why = request.facts.get("requester") or "the schedule", request.facts.get("reason")
-    return f"{who}: {why}" if why else str(who)
 
 
 def _provenance(facts: CardFacts) -> Part:
