@@ -32,6 +32,11 @@ KNOWN = {
     "registration": ({"version": 3}, "Registered as version 3."),
     "card": ({"version": 3}, "Wrote the model card of version 3."),
     "approval_request": ({"role": "risk_officer", "version": 3}, "Asked the risk officer about version 3."),
+    "invalid_answer": (
+        {"role": "model_owner", "who": "engineer", "why": "asked for this run and so cannot approve it"},
+        "An answer as model owner did not count: engineer asked for this run and so cannot approve it. "
+        "The question stayed open.",
+    ),
     "rollout": (
         {"version": 3, "from_stage": "shadow", "to_stage": "canary 5 %", "reason": ""},
         "Version 3 moved from shadow to canary 5 %.",

@@ -80,6 +80,11 @@ def _approval_request(facts: Facts) -> str:
     return f"Asked the {facts['role'].replace('_', ' ')} about version {facts['version']}."
 
 
+def _invalid_answer(facts: Facts) -> str:
+    asked = facts["role"].replace("_", " ")
+    return f"An answer as {asked} did not count: {facts['who'] or 'it'} {facts['why']}. The question stayed open."
+
+
 def _rollout(facts: Facts) -> str:
     return (
         f"Version {facts['version']} moved from {facts['from_stage']} to {facts['to_stage']}{_because(facts['reason'])}"
@@ -120,6 +125,7 @@ _SENTENCES: Mapping[str, Callable[[Facts], str]] = {
     "registration": lambda facts: f"Registered as version {facts['version']}.",
     "card": lambda facts: f"Wrote the model card of version {facts['version']}.",
     "approval_request": _approval_request,
+    "invalid_answer": _invalid_answer,
     "rollout": _rollout,
     "alias": _alias,
     "retirement": _retirement,

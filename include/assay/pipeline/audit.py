@@ -4,9 +4,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from assay.core import AssayError, Settings, UnavailableError
+from assay.core import AssayError, Settings
+from assay.pipeline.ending import Refused, ended
+from assay.pipeline.retries import RETRIES
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -34,10 +35,8 @@ class AuditOperator(BaseOperator):
 
         try:
             found = audit(archive(Settings.from_environment()))
-        except UnavailableError as error:
-            raise AirflowException(str(error)) from error
         except AssayError as error:
-            raise AirflowFailException(str(error)) from None
+            raise ended(error) from None
         for each in found.closed:
             self.log.info("incident %d is closed: %s: %s", each.id, each.message, each.closed_because)
         for seen in found.seen:
@@ -45,7 +44,8 @@ class AuditOperator(BaseOperator):
             self.log.error("%s: %s (incident %d, first seen %s)", each.model, each.message, each.id, each.first_seen)
             self.log.error("  %s", each.mend)
         if not found.clean:
-            raise AirflowFailException(f"{len(found.seen)} out of order: {found.seen[0].incident.message}")
+            first = found.seen[0].incident
+            raise Refused(f"{len(found.seen)} out of order: {first.message}", f"What to do: {first.mend}")
         return {"models": list(found.models), "versions": found.versions, "shipped": found.shipped}
 
 
@@ -64,8 +64,7 @@ def audit_dag() -> DAG:
         AuditOperator(
             task_id="audit",
             doc_md=_DOC,
-            retries=2,
-            retry_delay=timedelta(seconds=30),
+            **RETRIES,
             execution_timeout=timedelta(minutes=30),
         )
     return dag

@@ -10,8 +10,9 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, Param, TriggerRule, chain
 
 from assay.core import Settings, UserError
-from assay.pipeline.approval import LONGEST_REASON
+from assay.pipeline.answers import LONGEST_REASON
 from assay.pipeline.operators import WHICH, ApprovalStep, BoxOperator, PromotionOperator, StepOperator
+from assay.pipeline.retries import PATIENT, RETRIES
 from assay.policy import APPROVALS, ModelFolder, load_folder, model_folders
 
 # The tasks by what they do, in the order of the chain; those of a mitigation stand beside it.
@@ -43,9 +44,6 @@ APART = {
         "mitigated_candidate": "Checks the ONNX bytes that came back and stores them.",
     },
 }
-_RETRIES: dict[str, Any] = {"retries": 2, "retry_delay": timedelta(seconds=15)}
-# A rollout takes hours and keeps its state elsewhere: a server that is away for a while must not end it.
-_PATIENT: dict[str, Any] = {"retries": 10, "retry_exponential_backoff": True, "max_retry_delay": timedelta(minutes=10)}
 
 # Without a source of its own Airflow takes a task's parameter for the DAG's and leaves it out of the form.
 _REASON = Param(
@@ -135,7 +133,7 @@ def retrain_dag(folder: ModelFolder, *, training_queue: str = "") -> DAG:
         catchup=False,
         max_active_runs=1,
         tags=["assay", f"risk:{policy.risk_tier}", model],
-        default_args={"owner": policy.owner, **_RETRIES},
+        default_args={"owner": policy.owner, **RETRIES},
     )
     with dag:
         steps = _steps(STEPS, model, training_queue)
@@ -150,7 +148,7 @@ def retrain_dag(folder: ModelFolder, *, training_queue: str = "") -> DAG:
             for role in policy.tier.roles
         ]
         # One after the other: a refusal ends the run, and nobody is left with a question that no longer matters.
-        chain(*steps.values(), *approvals, PromotionOperator(task_id="canary_promotion", model=model, **_PATIENT))
+        chain(*steps.values(), *approvals, PromotionOperator(task_id="canary_promotion", model=model, **PATIENT))
         if policy.mitigation is not None:
             _mitigate(steps, model, training_queue)
     # Only now and in place: earlier every operator would copy the form, and an assignment would check each

@@ -1,16 +1,19 @@
 """The operators that carry Assay's steps in Airflow."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import BaseOperator, BaseOperatorLink
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
+from airflow.sdk.execution_time.hitl import HITLUser, upsert_hitl_detail
 
 from assay.core import AssayError, Settings, UnavailableError
-from assay.pipeline.approval import question, take_answer
+from assay.pipeline.approval import StillOpen, question, take_answer
+from assay.pipeline.ending import Refused, ended
 from assay.pipeline.trigger import RolloutTrigger
 
 if TYPE_CHECKING:
@@ -90,11 +93,29 @@ class BoxOperator(BaseOperator):
             run_job(job)
             job.done()
         except AssayError as error:
-            raise AirflowFailException(str(error)) from None
+            raise ended(error) from None
+
+
+class RefusedOperator(BaseOperator):
+    """Stands for a policy that cannot be read: it fails, and says why.
+
+    Parameters
+    ----------
+    reason
+        What is wrong with the policy.
+    """
+
+    def __init__(self, *, reason: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.reason = reason
+
+    def execute(self, context: "Context") -> Any:
+        """Fail with the reason."""
+        raise Refused(self.reason, "What to do: fix what is listed above; this DAG changes at the next parse.")
 
 
 class ApprovalStep(ApprovalOperator):
-    """Asks a person in a role, shows the verdicts, and never takes the requester's own yes."""
+    """Asks a person in a role and shows the verdicts; an answer that does not count leaves the question open."""
 
     operator_extra_links = (EvidenceLink(),)
     dossier_id: str | None = None
@@ -113,13 +134,38 @@ class ApprovalStep(ApprovalOperator):
         """Show what has been measured and wait, without a worker, for an answer."""
         with told(self, context) as run:
             self.subject, self.body = question(run, self.role)
+            self.assigned_users = _assigned(run.folder.policy.approval.people(self.role))
         return super().execute(context)
 
     def execute_complete(self, context: "Context", event: dict[str, Any]) -> Any:
-        """Keep the answer in the dossier, then let it decide."""
+        """Keep the answer in the dossier, then let it decide; ask again when it does not count."""
         with told(self, context) as run:
-            verdict = take_answer(run, self.role, event)
-        return {"verdict": verdict.digest, "reason": verdict.checks[0].reason}
+            taken = take_answer(run, self.role, event)
+        if isinstance(taken, StillOpen):
+            self.log.warning("%s; the question stays open for %s", taken.reason, _hours(taken.left))
+            self._stay_open(context, taken.left)
+        return {"verdict": taken.digest, "reason": taken.checks[0].reason}
+
+    def _stay_open(self, context: "Context", left: timedelta) -> NoReturn:
+        """Take the answer off the question, whose text stays, and wait for the next one."""
+        upsert_hitl_detail(ti_id=context["ti"].id, options=self.options, subject=self.subject)
+        raise TaskAwaitingInput(method_name="execute_complete", timeout=left)
+
+
+def _assigned(people: Sequence[str]) -> list[HITLUser] | None:
+    """Those whom Airflow itself lets answer; None leaves that to `take_answer` alone.
+
+    Airflow compares ids. Only its simple auth manager's are the names that people sign in with; by the
+    numbers and UUIDs of others it would turn everybody away.
+    """
+    if not people or not conf.get("core", "auth_manager", fallback="").endswith(".SimpleAuthManager"):
+        return None
+    return [HITLUser(id=name, name=name) for name in people]
+
+
+def _hours(left: timedelta) -> str:
+    minutes = max(1, int(left.total_seconds() // 60))
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
 class PromotionOperator(BaseOperator):
@@ -158,7 +204,7 @@ class PromotionOperator(BaseOperator):
 
         try:
             yield
-        except AirflowFailException as refused:
+        except Refused as refused:
             promotion.abandon(Settings.from_environment(), _run_key(context), str(refused))
             raise
 
@@ -166,7 +212,7 @@ class PromotionOperator(BaseOperator):
 @contextmanager
 def told(operator: Any, context: "Context") -> Iterator["Run"]:
     """Give a task its run, and tell Airflow what an error means: retry what broke, never what was refused."""
-    from assay.pipeline.run import GateErrored, NotNeeded
+    from assay.pipeline.run import NotNeeded
 
     dossier = None
     try:
@@ -179,11 +225,10 @@ def told(operator: Any, context: "Context") -> Iterator["Run"]:
     except NotNeeded as nothing:
         raise AirflowSkipException(str(nothing)) from None
     except AssayError as error:
-        operator.log.error("%s", error)  # Airflow will say it once more, in front of a stack trace
-        if isinstance(error, (UnavailableError, GateErrored)):
-            raise AirflowException(str(error)) from error
-        _close(dossier)
-        raise AirflowFailException(str(error)) from None
+        end = ended(error)
+        if isinstance(end, Refused):
+            _close(dossier)
+        raise end from None
 
 
 def _close(dossier: "Dossier | None") -> None:

@@ -1,0 +1,106 @@
+"""How a task ends that does not succeed: what Airflow does next, and what the last lines of its log say."""
+
+import sys
+from collections.abc import MutableMapping
+from typing import Any
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+from assay.core import AssayError, UnavailableError, UserError
+from assay.pipeline.run import GateErrored, GateFailed
+from assay.registry.dossier import EvidenceError
+
+_RETRIED = (
+    "Airflow tries this task again by itself, for at least five minutes. What to do: nothing yet. If every attempt "
+    "fails, restore what the message names, then clear this task."
+)
+_BAD_INPUT = "Not retried. What to do: fix what is listed above, then trigger a new run."
+_NO_GROUND = (
+    "Not retried. What to do: clear the task that the message names, with everything downstream; where it names none, "
+    "trigger a new run."
+)
+_OTHER = "Not retried. What to do: see the message in docs/runbooks/README.md."
+_GATE = (
+    "Not retried: the same evidence gives the same answer. What to do: open Evidence on this task's Details tab; "
+    "change the data, the model or the policy, then trigger a new run."
+)
+_PERSON = "This ends the run. What to do: settle what the reviewer objects to, then trigger a new run."
+_AFTER = {
+    "approval": _PERSON,
+    "risk_approval": _PERSON,
+    "canary": "The champion before it serves alone. What to do: open Evidence for the numbers, then trigger a new run.",
+}
+
+
+class Ended(AirflowException):  # type: ignore[misc]  # Airflow's base class has no types here
+    """What Airflow is told of an error that Assay explains itself; its log shows a sentence, not a stack trace.
+
+    Parameters
+    ----------
+    message
+        What happened.
+    todo
+        What happens next, and what a person should do.
+    """
+
+    def __init__(self, message: str, todo: str) -> None:
+        super().__init__(message)
+        self.todo = todo
+        _explain_in_log()
+
+    @property
+    def sentence(self) -> str:
+        """What the log ends with."""
+        return f"{self}\n{self.todo}"
+
+
+class Refused(Ended, AirflowFailException):  # type: ignore[misc]
+    """The task has failed for good."""
+
+
+class Broken(Ended):
+    """Something was unavailable: Airflow retries the task."""
+
+
+def ended(error: AssayError) -> Ended:
+    """What Airflow is told of an error: retry what broke, never what was refused."""
+    kind = Broken if isinstance(error, UnavailableError | GateErrored) else Refused
+    return kind(str(error), next_step(error))
+
+
+def next_step(error: AssayError) -> str:
+    """What happens after an error, and what a person should do."""
+    match error:
+        case UnavailableError() | GateErrored():
+            return _RETRIED
+        case GateFailed():
+            return _AFTER.get(error.verdict.gate, _GATE)
+        case UserError():
+            return _BAD_INPUT
+        case EvidenceError():
+            return _NO_GROUND
+        case _:
+            return _OTHER
+
+
+def _explain_in_log() -> None:
+    """Have this process's log show an `Ended` as its sentence.
+
+    Airflow logs every exception with its frames, and has no setting against it. Its loggers share one list of
+    processors; a process that runs a task lives no longer than the task.
+    """
+    import structlog
+
+    processors = structlog.get_config()["processors"]
+    if isinstance(processors, list) and _sentence_for_trace not in processors:
+        processors.insert(0, _sentence_for_trace)
+
+
+def _sentence_for_trace(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Log processor: in place of the stack trace of an `Ended`, say what it says."""
+    told = event.get("exc_info")
+    error = sys.exc_info()[1] if told is True else told[1] if isinstance(told, tuple) else told
+    if isinstance(error, Ended):
+        del event["exc_info"]
+        event["event"] = error.sentence
+    return event
