@@ -108,7 +108,7 @@ def test_every_task_has_its_evidence_its_owner_and_a_bounded_number_of_retries(f
     for name, task in found["dags"]["retrain_income"]["tasks"].items():
         assert task["links"] == ["Evidence"], name
         assert task["owner"] == "credit-analytics"
-        assert task["retries"] == (10 if name == "canary_promotion" else 2)
+        assert task["retries"] == (10 if name == "canary_promotion" else 6)
 
 
 def test_the_dag_says_what_it_is(found):
@@ -162,5 +162,5 @@ def test_the_registry_is_audited_every_quarter_of_an_hour(found):
     assert dag["catchup"] is False
     assert dag["active"] == 1
     assert list(dag["tasks"]) == ["audit"]
-    assert dag["tasks"]["audit"]["retries"] == 2
+    assert dag["tasks"]["audit"]["retries"] == 6
     assert "assay audit MODEL --restore" in dag["doc"]

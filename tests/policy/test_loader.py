@@ -1,12 +1,13 @@
 """Every mistake in a policy file is said at once, each with its path and a mend."""
 
+import os
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from assay.core import UserError, sha256_bytes
-from assay.policy import find_model, load_folder, load_gates, parse_policy
+from assay.policy import find_model, load_folder, load_gates, model_folders, parse_policy
 
 GOOD = """
 schema: 1
@@ -236,3 +237,22 @@ def test_of_what_is_nested_or_repeated_only_the_beginning_is_shown(depth):
         f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in pairwise("abcdefg")
     )
     assert len(message(laughs + GOOD.replace("owner: credit", "owner: *g"))) < 5000
+
+
+def test_a_folder_that_may_not_be_read_is_among_the_models_and_says_so(tmp_path, monkeypatch):
+    (tmp_path / "closed").mkdir()
+    (tmp_path / "open").mkdir()
+    real = os.lstat
+
+    def lstat(path):
+        if "closed" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr("assay.policy.loader.os.lstat", lstat)
+    assert list(model_folders(tmp_path)) == [tmp_path / "closed"]
+
+
+def test_aliases_may_be_used_within_bounds():
+    shared = GOOD.replace("owner: credit", "owner: &name credit").replace("[anna]", "[*name]")
+    assert parse_policy(shared.encode(), "policy.yaml").approval.model_owners == ["credit"]

@@ -1,19 +1,22 @@
 """Compile policies into DAGs. Parsed every few seconds: nothing heavy is imported, only policies are read."""
 
 import gc
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, Param, TriggerRule, chain
 
 from assay.core import Settings, UserError
 from assay.pipeline.answers import LONGEST_REASON
 from assay.pipeline.operators import WHICH, ApprovalStep, BoxOperator, PromotionOperator, StepOperator
+from assay.pipeline.refused import refused_dag
 from assay.pipeline.retries import PATIENT, RETRIES
 from assay.policy import APPROVALS, ModelFolder, load_folder, model_folders
+
+log = logging.getLogger(__name__)
 
 # The tasks by what they do, in the order of the chain; those of a mitigation stand beside it.
 STEPS = {
@@ -83,16 +86,20 @@ _MITIGATED = """\
 
 def retrain_dags(root: Path | None = None) -> dict[str, DAG]:
     """One DAG for each policy under `root`, by DAG id; a policy that cannot be read gets one that says why."""
-    dags = {}
     settings = Settings.from_environment()
     with _uncollected():
-        for folder in model_folders(root or settings.models):
-            try:
-                dag = retrain_dag(load_folder(folder), training_queue=settings.training_queue)
-            except UserError as error:
-                dag = refused_dag(folder.name, str(error))
-            dags[dag.dag_id] = dag
-    return dags
+        compiled = (_compiled(path, settings.training_queue) for path in model_folders(root or settings.models))
+        return {dag.dag_id: dag for dag in compiled}
+
+
+def _compiled(path: Path, training_queue: str | None) -> DAG:
+    try:
+        return retrain_dag(load_folder(path), training_queue=training_queue)
+    except UserError as error:
+        return refused_dag(path.name, str(error))
+    except Exception as error:  # whatever one folder holds, the DAGs of all others must be there
+        log.exception("the policy in %r cannot be compiled", str(path))
+        return refused_dag(path.name, f"cannot be compiled: {type(error).__name__}: {error}")
 
 
 @contextmanager
@@ -183,20 +190,6 @@ def _mitigate(steps: Mapping[str, BaseOperator], model: str, training_queue: str
     after = steps["robustness_gate"]
     after.trigger_rule = TriggerRule.ONE_SUCCESS
     chain(steps["fairness_gate"], *way, after)
-
-
-def refused_dag(name: str, reason: str) -> DAG:
-    """A DAG that can only fail, and says what is wrong with the policy: one bad file must not hide the others."""
-    dag = DAG(
-        dag_id=f"retrain_{name}",
-        description="This policy cannot be read",
-        doc_md=f"### The policy of `{name}` cannot be read\n\n```\n{reason}\n```",
-        schedule=None,
-        tags=["assay", "invalid-policy"],
-    )
-    with dag:
-        StepOperator(task_id="policy", model=name, step="snapshot", doc_md=reason)
-    return dag
 
 
 def _form(folder: ModelFolder) -> dict[str, Param]:

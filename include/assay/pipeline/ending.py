@@ -32,7 +32,7 @@ _AFTER = {
 }
 
 
-class Ended(AirflowException):  # type: ignore[misc]  # Airflow's base class has no types here
+class Ended(AirflowException):
     """What Airflow is told of an error that Assay explains itself; its log shows a sentence, not a stack trace.
 
     Parameters
@@ -54,7 +54,7 @@ class Ended(AirflowException):  # type: ignore[misc]  # Airflow's base class has
         return f"{self}\n{self.todo}"
 
 
-class Refused(Ended, AirflowFailException):  # type: ignore[misc]
+class Refused(Ended, AirflowFailException):
     """The task has failed for good."""
 
 

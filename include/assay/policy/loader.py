@@ -1,5 +1,6 @@
 """Read policy files. Everything wrong with a file is said at once, each with its path."""
 
+import os
 import re
 import reprlib
 from collections.abc import Iterable, Iterator
@@ -7,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
@@ -17,27 +17,9 @@ from assay.policy.gates import PartialGates
 from assay.policy.model_files import read_model_files
 from assay.policy.models import GatePolicy, Policy
 from assay.policy.parts import Part, field_names
+from assay.policy.reading import read_mapping, read_policy
 
 P = TypeVar("P", bound=Part)
-
-_DEEPEST = 50
-"""Lists and mappings within each other in a file that is long enough to end the process, by libyaml's recursion."""
-_LONG = 10_000
-
-_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C loader is ten times faster, where it was built
-
-
-class _Loader(_Base):  # type: ignore[misc]  # the base is chosen at run time
-    """Safe YAML that refuses a key given twice, where PyYAML would keep the last in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        for position, key in enumerate(keys):
-            if key in keys[:position]:
-                mark = node.value[position][0].start_mark
-                raise yaml.constructor.ConstructorError(None, None, f'the key "{key}" is given twice', mark)
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
-        return mapping
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +70,7 @@ def load_folder(folder: Path) -> ModelFolder:
     UserError
         Listing all that is wrong with the policy and all files that are missing beside it.
     """
-    content = _read(folder / "policy.yaml")
+    content = read_policy(folder / "policy.yaml")
     loaded = ModelFolder(path=folder, policy=parse_policy(content, str(folder / "policy.yaml")), policy_bytes=content)
     problems = [
         Problem(
@@ -105,8 +87,24 @@ def load_folder(folder: Path) -> ModelFolder:
 
 
 def model_folders(root: Path) -> Iterator[Path]:
-    """Every folder under `root` that holds a policy, in order of name."""
-    return (path.parent for path in sorted(root.glob("*/policy.yaml")))
+    """Every folder under `root` that holds a policy, in order of name.
+
+    Folders of which it cannot be told are among them, so that `load_folder` says why: those that may not be read,
+    broken links, and links that go round in a circle.
+    """
+    return (path for path in sorted(root.iterdir() if root.is_dir() else ()) if _may_hold_a_policy(path))
+
+
+def _may_hold_a_policy(folder: Path) -> bool:
+    try:
+        os.lstat(folder / "policy.yaml")
+    except FileNotFoundError:
+        return folder.is_symlink() and not folder.exists()
+    except NotADirectoryError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def find_model(root: Path, name: str) -> ModelFolder:
@@ -131,7 +129,7 @@ def parse_policy(content: bytes, subject: str) -> Policy:
     UserError
         Listing every problem with its dotted path.
     """
-    return _validate(Policy, _mapping(content, subject), subject)
+    return _validate(Policy, read_mapping(content, subject), subject)
 
 
 def load_gates(path: Path) -> tuple[PartialGates, str]:
@@ -145,43 +143,10 @@ def load_gates(path: Path) -> tuple[PartialGates, str]:
     UserError
         Listing every problem with its dotted path.
     """
-    content = _read(path)
-    part = _validate(GatePolicy, _mapping(content, str(path)), str(path))
+    content = read_policy(path)
+    part = _validate(GatePolicy, read_mapping(content, str(path)), str(path))
     gates: PartialGates = dict(part)["gates"]  # the class is made at run time
     return gates, sha256_bytes(content)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise UserError(str(path), [Problem(path=str(path), message="no such file")]) from None
-    except OSError as error:
-        raise UserError(str(path), [Problem(path=str(path), message=f"cannot be read: {error.strerror}")]) from None
-
-
-def _mapping(content: bytes, subject: str) -> dict[str, Any]:
-    try:
-        if len(content) > _LONG and any(depth > _DEEPEST for depth in _depths(content)):
-            raise UserError(subject, [Problem(path=subject, message="is nested too deeply to be a policy")])
-        data = yaml.load(content, Loader=_Loader)  # noqa: S506 (_Loader is a safe loader)
-    except (yaml.YAMLError, ValueError) as error:  # an impossible date is a ValueError to PyYAML
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else subject
-        reason = getattr(error, "problem", None) or " ".join(str(error).split())
-        raise UserError(subject, [Problem(path=where, message=f"is not YAML: {reason}")]) from None
-    if not isinstance(data, dict):
-        found = "is empty" if data is None else f"holds a {type(data).__name__}"
-        raise UserError(subject, [Problem(path=subject, message=f"{found}; a policy is a mapping of keys to values")])
-    return data
-
-
-def _depths(content: bytes) -> Iterator[int]:
-    """Within how many lists and mappings the parser is, event by event, without building anything."""
-    depth = 0
-    for event in yaml.parse(content, Loader=_Loader):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        yield depth
 
 
 def _validate(part: type[P], data: dict[str, Any], subject: str) -> P:
