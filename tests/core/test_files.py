@@ -24,6 +24,6 @@ def test_a_fault_leaves_what_was_there_and_nothing_else(tmp_path, monkeypatch, c
 
     monkeypatch.setattr(call, full)
     with pytest.raises(OSError, match="No space left"):
-        replace_file(path, b"after")
+        replace_file(path, b"after", mode=0o600)
     assert path.read_bytes() == b"before"
     assert [each.name for each in tmp_path.iterdir()] == ["file.json"]

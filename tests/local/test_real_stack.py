@@ -1,8 +1,10 @@
 """The real programs: one stack, a question asked by one user and answered by another, nothing left behind."""
 
 import socket
+import stat
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -76,6 +78,29 @@ def test_the_engineer_triggers_and_the_reviewer_answers(running: Stack) -> None:
         assert run.state == "success"
         tasks = engineer.task_instances("ask", run.run_id)
         assert [(task.task_id, task.state) for task in tasks] == [("approval", "success")]
+
+
+def test_nobody_but_the_owner_can_read_anything_of_it(running: Stack) -> None:
+    entries = [running.home, *running.home.rglob("*")]
+    kept = {entry.name for entry in entries}
+    assert kept >= {"airflow.db", "mlflow.db", "auth.db", "operations.db", "secrets.json", "attempt=1.log", "artifacts"}
+    assert [f"{stat.filemode(mode)} {entry}" for entry, mode in open_to_others(entries)] == []
+
+
+def open_to_others(entries: list[Path]) -> Iterator[tuple[Path, int]]:
+    for entry in entries:
+        with suppress(FileNotFoundError):  # the servers go on working
+            mode = entry.lstat().st_mode
+            if not stat.S_ISLNK(mode) and mode & 0o077:
+                yield entry, mode
+
+
+def test_what_an_earlier_release_left_open_is_closed_by_the_next_up(running: Stack) -> None:
+    database = running.home / "airflow" / "airflow.db"
+    database.chmod(0o644)
+    running.home.chmod(0o755)
+    assert stack.up(running.home).started == ()
+    assert list(open_to_others([running.home, database])) == []
 
 
 def test_a_wrong_password_is_refused(running: Stack) -> None:

@@ -21,6 +21,7 @@ from assay.cli.schema import app as schema
 from assay.cli.serve import serve
 from assay.cli.snapshot import app as snapshot
 from assay.cli.stack import app as stack
+from assay.cli.umask import keep_state_private
 from assay.cli.waive import waive
 from assay.core import AssayError
 from assay.local.adopt import adopt
@@ -56,6 +57,7 @@ app.add_typer(snapshot, name="snapshot")
 
 def main() -> None:
     """Run the command line, speaking to the stack of this folder unless the environment names other servers."""
+    keep_state_private()
     try:
         adopt()
     except AssayError as error:  # `assay down` must go on all the same

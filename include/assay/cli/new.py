@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from assay.cli.umask import users_umask
 from assay.core import Problem, Settings, UnavailableError, UserError
 
 
@@ -83,16 +84,17 @@ def _source(data: Path, target: Path) -> str:
 def _write(target: Path, files: Mapping[str, str]) -> None:
     """Write beside the target and move into place: a half-written folder would be read as a model."""
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        workshop = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
-        try:
-            draft = workshop / target.name
-            draft.mkdir()
-            for file, text in files.items():
-                (draft / file).write_text(text, encoding="utf-8")
-            draft.rename(target)
-        finally:
-            shutil.rmtree(workshop)
+        with users_umask():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            workshop = Path(tempfile.mkdtemp(prefix=".new-", dir=target.parent))
+            try:
+                draft = workshop / target.name
+                draft.mkdir()
+                for file, text in files.items():
+                    (draft / file).write_text(text, encoding="utf-8")
+                draft.rename(target)
+            finally:
+                shutil.rmtree(workshop)
     except OSError as error:
         raise UnavailableError(f"{target} could not be written: {error.strerror or error}") from None
 

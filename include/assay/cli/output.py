@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import typer
 
+from assay.cli.umask import users_umask
 from assay.core import Outcome, Problem, UnavailableError, UserError, Verdict, replace_file
 from assay.core.text import verdict_text
 
@@ -92,7 +93,8 @@ def write_file(path: Path, content: bytes) -> None:
         if path.exists() and not path.is_file():  # a pipe or a device is written into, never replaced
             path.write_bytes(content)
             return
-        replace_file(path, content)
+        with users_umask():
+            replace_file(path, content)
     except OSError as error:
         raise UnavailableError(f"cannot write {path}: {error.strerror}") from None
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from assay.core.settings import PACKAGE
+from assay.local.private import make_private_folder
 from assay.local.secrets import AIRFLOW_ROLES, airflow_password, write_private
 from assay.registry.keys import PRIVATE_KEYS
 
@@ -120,6 +121,9 @@ def _airflow(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]) -
         "API__SECRET_KEY": secrets["airflow_secret_key"],
         "API_AUTH__JWT_SECRET": secrets["airflow_jwt_secret"],
         "LOGGING__BASE_LOG_FOLDER": home / "logs" / "airflow",
+        # Airflow gives task logs these modes whatever the umask is.
+        "LOGGING__FILE_TASK_HANDLER_NEW_FOLDER_PERMISSIONS": "0o700",
+        "LOGGING__FILE_TASK_HANDLER_NEW_FILE_PERMISSIONS": "0o600",
         # One run at a time waits on these: the defaults spend seconds between tasks doing nothing.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.2,
         # A supervisor that misses its task's end by a hair keeps the worker slot for this long.
@@ -142,7 +146,7 @@ def _no_proxy() -> dict[str, str]:
 def write_files(home: Path, secrets: Mapping[str, str]) -> None:
     """Write the two files that Airflow and MLflow read their users from."""
     for folder in ("airflow", "mlflow/artifacts", "logs", "snapshots"):
-        (home / folder).mkdir(parents=True, exist_ok=True)
+        make_private_folder(home / folder)
     passwords = {user: airflow_password(dict(secrets), user) for user in AIRFLOW_ROLES}
     write_private(home / "airflow" / "passwords.json", json.dumps(passwords) + "\n")
     write_private(

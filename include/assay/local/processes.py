@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psutil
 
+from assay.local.private import PRIVATE_UMASK, make_private_folder, private_opener
+
 MARK = "ASSAY_STACK_HOME"
 """Set in the environment of all that the stack starts, so that it is found when the record of it is lost."""
 
@@ -45,12 +47,15 @@ class Identity:
 
 
 def spawn(command: Sequence[str], *, environment: Mapping[str, str], log: Path, home: Path) -> Identity:
-    """Start `command` as the leader of a new session; its output goes to `log`, the older log to `log`.1."""
-    log.parent.mkdir(parents=True, exist_ok=True)
+    """Start `command` as the leader of a new session; its output goes to `log`, the older log to `log`.1.
+
+    Nobody but its owner can read what it writes.
+    """
+    make_private_folder(log.parent)
     if log.exists():
         log.replace(log.with_name(log.name + ".1"))
     spawned = time.time()
-    with log.open("wb") as stream:
+    with open(log, "wb", opener=private_opener) as stream:
         child = subprocess.Popen(  # noqa: S603 (the commands are ours, none comes from input)
             command,
             env={**environment, MARK: str(home)},
@@ -59,6 +64,7 @@ def spawn(command: Sequence[str], *, environment: Mapping[str, str], log: Path, 
             stderr=subprocess.STDOUT,
             cwd=home,
             start_new_session=True,
+            umask=PRIVATE_UMASK,
         )
     _children[child.pid] = child
     return Identity(pid=child.pid, birth=_birth(child.pid) or 0.0, spawned=spawned)

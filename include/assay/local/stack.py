@@ -11,6 +11,7 @@ from assay.core import Problem, UnavailableError, UserError
 from assay.local import ports as port_choice
 from assay.local import processes, services, state
 from assay.local.environment import BIN, environment, keys_folder, url, write_files
+from assay.local.private import private_umask, tighten
 from assay.local.processes import Identity
 from assay.local.secrets import load_or_create
 from assay.local.services import SERVICES, STORES, Probe, Service
@@ -113,8 +114,9 @@ def up(
     home = home.absolute()
     _require_programs()
     try:
-        with state.locked(home):
+        with private_umask(), state.locked(home):
             _require_room(home)
+            tighten(home)  # what an earlier release, or another program, left open to others
             return _Start(home, dict(requested or {}), progress, timeout).run()
     except OSError as error:
         raise UnavailableError(f"cannot write the stack's state in {home}: {error.strerror or error}") from error

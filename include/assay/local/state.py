@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from assay.core import UnavailableError, problem
+from assay.local.private import make_private_folder
 from assay.local.processes import Identity
 from assay.local.secrets import write_private
 
@@ -73,7 +74,7 @@ def locked(home: Path) -> Iterator[None]:
     UnavailableError
         When another command holds it.
     """
-    home.mkdir(parents=True, exist_ok=True)
+    make_private_folder(home)
     with (home / "stack.lock").open("a") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
