@@ -27,7 +27,7 @@ CHAIN = [
 ]
 
 
-def parse(home: Path, models: Path) -> dict:
+def parse(home: Path, models: Path, script: str = "_parse.py") -> dict:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "ASSAY_"))},
         "AIRFLOW_HOME": str(home),
@@ -36,7 +36,7 @@ def parse(home: Path, models: Path) -> dict:
         "ASSAY_MODELS": str(models),
     }
     ran = subprocess.run(
-        [sys.executable, str(ROOT / "tests" / "dags" / "_parse.py"), str(ROOT / "dags")],
+        [sys.executable, str(ROOT / "tests" / "dags" / script), str(ROOT / "dags")],
         env=environment,
         capture_output=True,
         text=True,

@@ -180,6 +180,9 @@ def test_the_dossier_is_one_chain_over_one_set_of_digests(installation, first):
     kinds = [record.kind for record in records if record.kind not in CHAIN]
     assert kinds[:7] == ["request", "snapshot", "training", "training", "mitigation", "registration", "card"]
     assert kinds[-1] == "alias"
+    assert [each.facts["why"] for each in dossier.events("invalid_answer")] == [
+        "gave no reason, which risk tier high asks for"
+    ] * 2  # in each role, and then the question was still open
     assert len({(v.policy_sha256, v.snapshot, v.code_version) for v in chain}) == 1
     assert chain[0].model is None
     assert chain[1].model == chain[2].model != chain[3].model

@@ -1,5 +1,6 @@
 """The real programs: one stack, a question asked by one user and answered by another, nothing left behind."""
 
+import json
 import socket
 import stat
 import time
@@ -27,6 +28,29 @@ def ask():
 ask()
 """
 
+ENDINGS = """
+from airflow.sdk import DAG, BaseOperator
+from assay.core import UnavailableError
+from assay.pipeline.ending import ended
+from assay.pipeline.operators import RefusedOperator
+
+
+class Unavailable(BaseOperator):
+    def execute(self, context):
+        raise ended(UnavailableError("MLflow failed while reading the run"))
+
+
+class Surprised(BaseOperator):
+    def execute(self, context):
+        raise ZeroDivisionError("a mistake of our own")
+
+
+with DAG("endings", schedule=None):
+    RefusedOperator(task_id="refused", reason="policy.yaml: owner: is missing", retries=3)
+    Unavailable(task_id="unavailable")
+    Surprised(task_id="surprised")
+"""
+
 
 def free() -> int:
     with socket.socket() as probe:
@@ -40,6 +64,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     for folder in ("dags", "plugins"):
         (root / folder).mkdir()
     (root / "dags" / "ask.py").write_text(DAG)
+    (root / "dags" / "endings.py").write_text(ENDINGS)
     (root / "include").symlink_to(environment.ROOT / "include")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(environment, "ROOT", root)
@@ -78,6 +103,33 @@ def test_the_engineer_triggers_and_the_reviewer_answers(running: Stack) -> None:
         assert run.state == "success"
         tasks = engineer.task_instances("ask", run.run_id)
         assert [(task.task_id, task.state) for task in tasks] == [("approval", "success")]
+
+
+def test_a_log_ends_with_what_to_do_and_not_with_a_stack_trace(running: Stack) -> None:
+    with user(running, "engineer") as engineer:
+        engineer.wait_until_parsed("endings")
+        run = engineer.trigger("endings")
+        deadline = time.monotonic() + 180
+        while not engineer.dag_run("endings", run.run_id).ended:
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        tries = {task.task_id: (task.state, task.try_number) for task in engineer.task_instances("endings", run.run_id)}
+    assert tries == dict.fromkeys(("refused", "unavailable", "surprised"), ("failed", 1))  # what is refused is final
+    said = {name: last_error(running, run.run_id, name) for name in tries}
+    assert said["refused"]["event"].startswith("policy.yaml: owner: is missing\nWhat to do: fix what is listed above")
+    assert said["unavailable"]["event"].startswith("MLflow failed while reading the run\nAirflow tries this task again")
+    assert "error_detail" not in said["refused"].keys() | said["unavailable"].keys()
+    assert "ZeroDivisionError" in str(said["surprised"]["error_detail"])  # what nobody foresaw keeps its trace
+
+
+def last_error(running: Stack, run_id: str, task: str) -> dict:
+    log = (
+        running.home / "logs" / "airflow" / "dag_id=endings" / f"run_id={run_id}" / f"task_id={task}" / "attempt=1.log"
+    )
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    places = [place for place, line in enumerate(lines) if line["level"] == "error"]
+    assert all(line["event"].startswith("::") for line in lines[places[-1] + 1 :])  # only marks of groups follow
+    return lines[places[-1]]
 
 
 def test_nobody_but_the_owner_can_read_anything_of_it(running: Stack) -> None:

@@ -1,6 +1,7 @@
 """How a task ends that does not succeed: what Airflow does next, and what the last lines of its log say."""
 
 import sys
+import textwrap
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -10,25 +11,29 @@ from assay.core import AssayError, UnavailableError, UserError
 from assay.pipeline.run import GateErrored, GateFailed
 from assay.registry.dossier import EvidenceError
 
+_WIDTH = 110  # characters of a log line that Airflow's page shows beside the grid
+
 _RETRIED = (
-    "Airflow tries this task again by itself, for at least five minutes. What to do: nothing yet. If every attempt "
-    "fails, restore what the message names, then clear this task."
+    "Airflow tries this task again by itself, for at least five minutes.\n"
+    "What to do: nothing yet. If every attempt fails, restore what the message names, then clear this task."
 )
-_BAD_INPUT = "Not retried. What to do: fix what is listed above, then trigger a new run."
+_BAD_INPUT = "Not retried.\nWhat to do: fix what is listed above, then trigger a new run."
 _NO_GROUND = (
-    "Not retried. What to do: clear the task that the message names, with everything downstream; where it names none, "
+    "Not retried.\nWhat to do: clear the task that the message names, with everything downstream; where it names none, "
     "trigger a new run."
 )
-_OTHER = "Not retried. What to do: see the message in docs/runbooks/README.md."
-_GATE = (
-    "Not retried: the same evidence gives the same answer. What to do: open Evidence on this task's Details tab; "
-    "change the data, the model or the policy, then trigger a new run."
-)
-_PERSON = "This ends the run. What to do: settle what the reviewer objects to, then trigger a new run."
+_OTHER = "Not retried.\nWhat to do: look the message up in docs/runbooks/README.md."
+_CHANGE = "open Evidence on this task's Details tab; change the data, the model or the policy, then trigger a new run."
+_GATE = f"Not retried: the same evidence gives the same answer.\nWhat to do: {_CHANGE}"
+_PERSON = "This ends the run.\nWhat to do: settle what the reviewer objects to, then trigger a new run."
 _AFTER = {
+    "fairness": (
+        "Not retried. Where the policy names a mitigation that has not been tried, the run goes on with it.\n"
+        f"What to do if the run ends here: {_CHANGE}"
+    ),
     "approval": _PERSON,
     "risk_approval": _PERSON,
-    "canary": "The champion before it serves alone. What to do: open Evidence for the numbers, then trigger a new run.",
+    "canary": "The champion before it serves alone.\nWhat to do: open Evidence for the numbers, then trigger a new run.",
 }
 
 
@@ -50,8 +55,9 @@ class Ended(AirflowException):
 
     @property
     def sentence(self) -> str:
-        """What the log ends with."""
-        return f"{self}\n{self.todo}"
+        """What the log ends with, in lines that a page shows whole."""
+        lines = f"{self}\n{self.todo}".splitlines()
+        return "\n".join(textwrap.fill(line, _WIDTH, subsequent_indent="  ", break_long_words=False) for line in lines)
 
 
 class Refused(Ended, AirflowFailException):

@@ -148,7 +148,8 @@ class ApprovalStep(ApprovalOperator):
 
     def _stay_open(self, context: "Context", left: timedelta) -> NoReturn:
         """Take the answer off the question, whose text stays, and wait for the next one."""
-        upsert_hitl_detail(ti_id=context["ti"].id, options=self.options, subject=self.subject)
+        form = self.serialized_params  # Airflow refuses a question without one; it keeps what was first asked
+        upsert_hitl_detail(ti_id=context["ti"].id, options=self.options, subject=self.subject, params=form)
         raise TaskAwaitingInput(method_name="execute_complete", timeout=left)
 
 
