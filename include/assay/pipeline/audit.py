@@ -21,7 +21,7 @@ Snapshots whose files vanished, or are there although their time is over, are na
 * **A red task** means that something was changed by other hands. Its log says what, when it was first seen and which
   way to mend it; each is an incident, and the version is marked in MLflow with the tag `assay.incident`.
 * Nothing is changed back by itself: `assay audit MODEL --restore` does it on command, and the dossier records it.
-* **A retry** means that a server was down: then nothing was compared.
+* **A retry** means that a server was down: then nothing was compared. Airflow retries for at least five minutes.
 """
 
 

@@ -69,11 +69,11 @@ _DOC = """\
 * **Owner** {owner} · **risk tier** {tier} · **schedule** {schedule}
 * **Trigger** it with the form: which snapshot (`latest` takes a new one), which seed, and why.
 * **A red gate** is an answer, not a crash: it is never retried. Its log shows every check with its interval and
-  limit; *Evidence* on its *Details* tab opens the dossier. Mend the data, the model or the policy, then trigger anew.
-{mitigation}* **A retry** means that something broke (a server, a disk). Clearing a task is safe: every step may run
-  twice.
-* **approval**, and in risk tier high **risk_approval**, waits for people other than the one who triggered the run:
-  *Required Actions* on the run's page.
+  limit, and ends with what to do; *Evidence* on its *Details* tab opens the dossier.
+{mitigation}* **A retry** means that something broke (a server, a disk). Airflow retries for at least
+  five minutes. Clearing a task is safe: every step may run twice.
+* **approval**, and in risk tier high **risk_approval**, waits for people other than those who triggered the run:
+  *Required Actions* on the run's page. An answer by anybody else leaves the question open.
 * **canary_promotion** gives the version traffic in the stages shadow, {stages} %, on evidence from logged
   predictions and labels, then sets `@champion`; or it rolls back.
 """
@@ -92,7 +92,7 @@ def retrain_dags(root: Path | None = None) -> dict[str, DAG]:
         return {dag.dag_id: dag for dag in compiled}
 
 
-def _compiled(path: Path, training_queue: str | None) -> DAG:
+def _compiled(path: Path, training_queue: str) -> DAG:
     try:
         return retrain_dag(load_folder(path), training_queue=training_queue)
     except UserError as error:

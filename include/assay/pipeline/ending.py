@@ -33,7 +33,7 @@ _AFTER = {
     ),
     "approval": _PERSON,
     "risk_approval": _PERSON,
-    "canary": "The champion before it serves alone.\nWhat to do: open Evidence for the numbers, then trigger a new run.",
+    "canary": "The champion before it serves alone.\nWhat to do: see Evidence for the numbers; trigger a new run.",
 }
 
 
