@@ -22,7 +22,14 @@ class Settings:
     models : ``ASSAY_MODELS``
         Folder with one sub-folder per model.
     keys : ``ASSAY_KEYS``
-        Folder with the signing keys and `trusted.json`, the public keys that signatures are checked with.
+        Folder with `trusted.json`, the public keys that signatures are checked with.
+    signer : ``ASSAY_SIGNER``
+        Address of the signer, ``unix:/path`` or ``http(s)://host:port``; empty where this process signs itself.
+    signer_token : ``ASSAY_SIGNER_TOKEN``
+        What the signer asks of those who come over the network.
+    signer_keys : ``ASSAY_SIGNER_KEYS``
+        Folder with the private keys and the log of signatures, which the signer alone reads; None where the
+        private keys lie in `keys`.
     snapshots : ``ASSAY_SNAPSHOTS``
         Folder or object-store URL under which snapshot tables live.
     operations_db : ``ASSAY_OPERATIONS_DB``
@@ -59,6 +66,9 @@ class Settings:
     engine: str = "duckdb"
     training_queue: str = ""
     training_jobs: Path | None = None
+    signer: str = ""
+    signer_token: str = field(default="", repr=False)
+    signer_keys: Path | None = None
 
     @property
     def source_roots(self) -> list[str]:
@@ -88,6 +98,9 @@ class Settings:
             engine=os.environ.get("ASSAY_ENGINE", "") or "duckdb",
             training_queue=os.environ.get("ASSAY_TRAINING_QUEUE", ""),
             training_jobs=Path(jobs) if (jobs := os.environ.get("ASSAY_TRAINING_JOBS")) else None,
+            signer=os.environ.get("ASSAY_SIGNER", ""),
+            signer_token=os.environ.get("ASSAY_SIGNER_TOKEN", ""),
+            signer_keys=Path(private) if (private := os.environ.get("ASSAY_SIGNER_KEYS")) else None,
         )
 
 

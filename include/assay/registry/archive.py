@@ -44,7 +44,7 @@ class Archive:
     @property
     def keyring(self) -> Keyring:
         """The keys, read now: they may be rotated while this process lives. A `UserError` when there are none."""
-        return Keyring.open(self.settings.keys)
+        return Keyring.of(self.settings)
 
     def open(self, *, model: str, run_key: str) -> Dossier:
         """Find the dossier of an orchestrator's run, or begin it.

@@ -12,7 +12,7 @@ from assay.registry.client import unavailable
 from assay.registry.dossier import Dossier
 from assay.registry.images import CANDIDATE_SHA256
 from assay.registry.keys import Keyring
-from assay.registry.signing import SignatureError, check_model, sign_model
+from assay.registry.signing import SIGNATURE, SignatureError, check_model, folder_digests
 from assay.registry.wire import place
 
 if TYPE_CHECKING:
@@ -90,10 +90,13 @@ def log_candidate(
     ------
     UserError
         When there is no key to sign with: nothing is stored then.
+    RefusedError, UnavailableError
+        When the signer refuses, or a server does not answer.
     TamperedError, SignatureError
         When what is stored is not what was.
     """
-    key = Keyring.open(settings.keys).model_key()
+    keyring = Keyring.of(settings)
+    keyring.require_model_key()
     digest = sha256_bytes(onnx)
     client = dossier.client
     with unavailable("logging the candidate"):
@@ -112,7 +115,7 @@ def log_candidate(
             with tempfile.TemporaryDirectory() as scratch:
                 folder = Path(scratch) / "model"
                 _save(folder, onnx, reference, inputs, model.model_id)
-                sign_model(folder, key)
+                (folder / SIGNATURE).write_bytes(keyring.sign_model(dossier.run_id, folder_digests(folder)))
                 client.log_model_artifacts(model.model_id, str(folder))
             fault_point("candidate.uploaded")
             client.finalize_logged_model(model.model_id, "READY")

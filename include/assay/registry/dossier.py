@@ -21,6 +21,7 @@ from assay.registry.client import unavailable
 from assay.registry.images import head_tag, run_tags, tags_of, version_tags
 from assay.registry.keys import Keyring
 from assay.registry.sealed import Sealed, check_chain, file_name
+from assay.registry.signer_client import NotNextError
 from assay.registry.wire import call, get_file, get_files, put_file
 
 if TYPE_CHECKING:
@@ -170,8 +171,7 @@ class Dossier:
             As it stands in the chain; an earlier one when the operation was repeated.
         """
         anchors = self.anchors.of(self.run_id)
-        earlier = next((anchor for anchor in anchors if anchor.operation == event.operation), None)
-        if earlier is not None:
+        if earlier := _done(anchors, event.operation):
             return self._repeated(earlier, version)
         return self._add(
             anchors,
@@ -219,7 +219,15 @@ class Dossier:
         """Store, anchor, tag, in this order: what no anchor names was never finished and is no evidence."""
         for _ in range(_TRIES):
             record, number = placed(anchors), len(anchors) + 1
-            sealed = Sealed.make(self.run_id, number, record, self.keyring.now())
+            try:
+                sealed = Sealed.make(self.run_id, number, record, self.keyring.now())
+            except NotNextError:
+                known, anchors = anchors, self.anchors.of(self.run_id)
+                if len(anchors) == len(known):  # nobody came first: the signer reads other anchors than we do
+                    raise
+                if earlier := _done(anchors, operation):
+                    return self._repeated(earlier, version)  # type: ignore[return-value]  # as below
+                continue
             self.store(file_name(number, record.kind, record.digest), sealed.to_bytes())
             fault_point(f"{record.kind}.stored")
             if sealed.doubt(self.keyring.now()):  # the key was rotated out while the file was on its way
@@ -235,10 +243,9 @@ class Dossier:
                 )
             except AnchorTakenError:
                 anchors = self.anchors.of(self.run_id)
-                earlier = next((each for each in anchors if operation and each.operation == operation), None)
-                if earlier is None:
-                    continue
-                return self._repeated(earlier, version)  # type: ignore[return-value]  # only events name an operation
+                if earlier := _done(anchors, operation):
+                    return self._repeated(earlier, version)  # type: ignore[return-value]  # only events have operations
+                continue
             fault_point(f"{record.kind}.anchored")
             self._show(record, number, candidate, version)
             fault_point(f"{record.kind}.tagged")
@@ -269,6 +276,11 @@ class Dossier:
         for key, value in tags.items():
             body = {"name": self.model, "version": str(version), "key": key, "value": value}
             call(self.tracking_uri, "POST", "model-versions/set-tag", body)
+
+
+def _done(anchors: Sequence[Anchor], operation: str | None) -> Anchor | None:
+    """The anchor of the event that did this operation; None when nothing has."""
+    return next((each for each in anchors if operation and each.operation == operation), None)
 
 
 def doubts(

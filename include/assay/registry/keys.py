@@ -1,62 +1,34 @@
 """The keys that sign evidence, and the public keys that signatures are held against.
 
-A folder holds `signing.pem` (Ed25519: records and waivers), `model.pem` (elliptic curve P-256: model
-files) and `trusted.json`, every public key that ever signed. The private keys may come from
-``ASSAY_SIGNING_KEY`` and ``ASSAY_MODEL_SIGNING_KEY`` instead, as PEM text.
+`trusted.json` holds every public key that ever signed. The private keys are elsewhere (`private_keys`),
+and where ``ASSAY_SIGNER`` names a signer only its process can use them (`signer_client`).
 """
 
 import base64
-import json
-import os
-from dataclasses import asdict, dataclass, replace
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
 
-from assay.core import Problem, UserError, problem, replace_file, sha256_bytes
+from assay.core import Record, Settings, canonical_json, problem
 from assay.core.text import says_something
+from assay.registry.pem import USES, Use, key_id, new_private_key, parse_private_key, parse_public_key, write_private_key
+from assay.registry.private_keys import FILES, MEND, KeyFiles, KeyInMemory, PrivateKey, PrivateKeys, private_keys
+from assay.registry.signer_client import SignerClient
+from assay.registry.signing import make_bundle
+from assay.registry.trusted_keys import PLATFORM, TRUSTED, TrustedKey, read_trusted, trust, write_trusted
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-Use = Literal["records", "models"]
-
-PLATFORM = "platform"
-"""Owner of the keys that the pipeline itself signs with; any other owner is a person."""
-
-_FILES: dict[Use, str] = {"records": "signing.pem", "models": "model.pem"}
-_VARIABLES: dict[Use, str] = {"records": "ASSAY_SIGNING_KEY", "models": "ASSAY_MODEL_SIGNING_KEY"}
-PRIVATE_KEYS = tuple(_VARIABLES.values())
-"""Environment variables that may hold the private keys."""
-
-_TRUSTED = "trusted.json"
-_MEND = "make the keys with: assay keys init"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TrustedKey:
-    """A public key whose signatures count.
-
-    Attributes
-    ----------
-    id
-        First 16 hexadecimal digits of the SHA-256 of the public key in DER.
-    use
-        ``records`` (Ed25519) or ``models`` (P-256).
-    owner
-        `PLATFORM`, or the person whose key it is.
-    public_key
-        PEM text.
-    until
-        The last anchor there was when the key was rotated out; None while it is in use.
-    """
-
-    id: str
-    use: Use
-    owner: str
-    public_key: str
-    until: int | None = None
+__all__ = [
+    "PLATFORM",
+    "Keyring",
+    "Signature",
+    "TrustedKey",
+    "add_person",
+    "create_keys",
+    "is_person",
+    "key_id",
+    "record_message",
+    "rotate_keys",
+]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,52 +46,134 @@ class Keyring:
     Parameters
     ----------
     folder
-        Where they are kept.
+        Where `trusted.json` is.
     trusted
         Key id to public key.
+    private
+        The installation's private keys, which this process may or may not be able to read.
+    signer
+        The process that signs records and models; None where this process does.
     """
 
     folder: Path
     trusted: dict[str, TrustedKey]
+    private: PrivateKeys = field(repr=False)
+    signer: SignerClient | None = field(default=None, repr=False)
 
     @classmethod
-    def open(cls, folder: Path) -> "Keyring":
-        """Read the public keys of a folder.
+    def of(cls, settings: Settings) -> "Keyring":
+        """The keys of an installation, which signs through the signer that its settings name.
 
         Raises
         ------
         UserError
-            When there are none, or the file is not what this module wrote.
+            As `open`, or when the signer's address is not one.
         """
-        path = folder / _TRUSTED
-        try:
-            entries = [_trusted(entry) for entry in json.loads(path.read_bytes())]
-        except FileNotFoundError:
-            raise problem(str(path), "no such file, so no signature can be made or checked", _MEND) from None
-        except OSError as error:
-            raise problem(str(path), f"cannot be read: {error.strerror}") from None
-        except (ValueError, TypeError):
-            raise problem(str(path), "is not a list of public keys", "restore it from a backup") from None
-        wrong = [Problem(path=entry.id, message=message) for entry in entries if (message := _mismatch(entry, path))]
-        if wrong:
-            raise UserError(str(path), wrong)
-        return cls(folder, {entry.id: entry for entry in entries})
+        signer = SignerClient.of(settings) if settings.signer else None
+        return cls.open(settings.keys, private=private_keys(settings), signer=signer)
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, private: PrivateKeys | None = None, signer: SignerClient | None = None
+    ) -> "Keyring":
+        """Read the public keys of a folder; without `private` the private ones lie in it too.
+
+        Raises
+        ------
+        UserError
+            As `read_trusted`.
+        """
+        return cls(folder, read_trusted(folder), private or KeyFiles(folder), signer)
 
     def now(self) -> "Keyring":
         """The keys as they are now: they may have been rotated while a task was at work."""
-        return Keyring.open(self.folder)
+        return Keyring.open(self.folder, private=self.private, signer=self.signer)
 
     def sign(self, message: bytes, *, key: Path | None = None) -> Signature:
-        """Sign with the installation's key, or with a person's key file.
+        """Sign with a person's key file, or with the installation's own key where this process can read it.
+
+        No signer does this for anybody: people sign waivers.
 
         Raises
         ------
         UserError
             When there is no such key, or its public half is not trusted here.
         """
-        private = _private_key("records", self.folder) if key is None else _key_in("records", key)
-        name = self._in_use(private, key or self.folder)
+        private = self.own("records") if key is None else _key_of_person(key)
+        name = self._in_use(private, self.private.place if key is None else str(key))
         return Signature(key=name, value=base64.b64encode(private.sign(message)).decode())
+
+    def sign_record(self, dossier: str, number: int, record: Record) -> Signature:
+        """Sign a record at its place in a dossier, through the signer where there is one.
+
+        Raises
+        ------
+        UserError
+            When there is no key to sign with.
+        RefusedError, NotNextError, UnavailableError
+            When the signer refuses, or does not answer.
+        """
+        if self.signer is None:
+            return self.sign(record_message(dossier, number, record.digest))
+        key, value = self.signer.sign_record(dossier, number, record)
+        return Signature(key=key, value=value)
+
+    def sign_model(self, dossier: str, files: Mapping[str, str]) -> bytes:
+        """Sign a model's files, through the signer where there is one.
+
+        Parameters
+        ----------
+        dossier
+            The MLflow run that made them.
+        files
+            Name of each file, relative to the model's folder, to its SHA-256.
+
+        Returns
+        -------
+        bytes
+            What belongs beside the files as `signing.SIGNATURE`.
+
+        Raises
+        ------
+        UserError, RefusedError, UnavailableError
+            As `sign_record`.
+        """
+        if self.signer is not None:
+            return self.signer.sign_model(dossier, files)
+        key = self.own("models")
+        return make_bundle(files, key)
+
+    def require_model_key(self) -> None:
+        """Make sure that model files can be signed, before anything is stored.
+
+        Raises
+        ------
+        UserError
+            When there is no key, or its public half is not trusted here.
+        UnavailableError
+            When the signer does not answer.
+        """
+        if self.signer is None:
+            self.own("models")
+        else:
+            self.signer.check()
+
+    def own(self, use: Use) -> PrivateKey:
+        """The installation's private key that is in use.
+
+        Raises
+        ------
+        UserError
+            When this process can read none, or its public half is not trusted or was rotated out.
+        """
+        held = self.private.held(use)
+        if not held:
+            place = self.private.place_of(use)
+            raise problem(place, "cannot be read: there is no such key", MEND)
+        counting = [key for key in held if self._counts(key_id(key.public))]
+        if not counting:
+            self._in_use(held[0], self.private.place)
+        return counting[0]
 
     def doubt(self, message: bytes, signature: Signature, *, seq: int | None = None, owner: str | None = None) -> str:
         """Why a signature does not count; empty when it does.
@@ -141,7 +195,7 @@ class Keyring:
             return f"was signed by the key {signature.key} of {known.owner}, not of {owner}"
         if known.until is not None and (seq is None or seq > known.until):
             return f"was signed by the key {signature.key} after that was rotated out, at anchor {known.until}"
-        public = _public_key(known.public_key, self.folder)
+        public = parse_public_key(known.public_key, self.folder)
         assert isinstance(public, Ed25519PublicKey)
         try:
             made = base64.b64decode(signature.value, validate=True)
@@ -152,52 +206,58 @@ class Keyring:
             return f"has a signature of the key {signature.key} that was written in another way"
         return ""
 
-    def model_key(self) -> "EllipticCurvePrivateKey":
-        """The key that signs model files.
-
-        Raises
-        ------
-        UserError
-            When there is none, or its public half is not trusted here.
-        """
-        private: EllipticCurvePrivateKey = _private_key("models", self.folder)
-        self._in_use(private, self.folder)
-        return private
-
     @property
     def model_public_keys(self) -> dict[str, str]:
         """Key id to public key in PEM, of every key that may have signed model files, rotated out or not."""
         return {entry.id: entry.public_key for entry in self.trusted.values() if entry.use == "models"}
 
-    def _in_use(self, private: Any, place: Path) -> str:
+    def _counts(self, name: str) -> bool:
+        return name in self.trusted and self.trusted[name].until is None
+
+    def _in_use(self, private: PrivateKey, place: str) -> str:
         """The id of a private key whose signatures would count."""
-        name = key_id(private.public_key())
+        name = key_id(private.public)
         if name not in self.trusted:
-            raise problem(str(place), f"the key {name} is not among the trusted ones", "trust it with: assay keys init")
+            raise problem(place, f"the key {name} is not among the trusted ones", "trust it with: assay keys init")
         if self.trusted[name].until is not None:
             mend = "if a rotation was interrupted, run it again: assay keys rotate"
-            raise problem(str(place), f"the key {name} was rotated out", mend)
+            raise problem(place, f"the key {name} was rotated out", mend)
         return name
 
 
-def create_keys(folder: Path) -> Keyring:
-    """Make the keys that a folder does not hold yet, its owner alone able to read the private ones.
+def record_message(dossier: str, number: int, digest: str) -> bytes:
+    """What the signature under a record covers: its digest, at its place in its dossier."""
+    return canonical_json({"dossier": dossier, "number": number, "record": digest})
+
+
+def create_keys(folder: Path, private: PrivateKeys | None = None) -> Keyring:
+    """Make the keys that are not there yet, and trust them.
+
+    Parameters
+    ----------
+    folder
+        Where `trusted.json` is; without `private` the private keys lie in it too.
 
     Raises
     ------
     UserError
         When what is there is not a key.
     """
-    entries = list(Keyring.open(folder).trusted.values()) if (folder / _TRUSTED).is_file() else []
-    for use in _FILES:
-        if not os.environ.get(_VARIABLES[use]) and not (folder / _FILES[use]).is_file():
-            _write_private(folder / _FILES[use], _new_key(use))
-        entries = _with(entries, use, PLATFORM, _private_key(use, folder).public_key())
-    _write_trusted(folder, entries)
-    return Keyring.open(folder)
+    keys = private or KeyFiles(folder)
+    entries = list(read_trusted(folder).values()) if (folder / TRUSTED).is_file() else []
+    for use in USES:
+        held = [key.public for key in keys.held(use)]
+        if not held:
+            fresh = keys.successor(use, {entry.id for entry in entries})
+            fresh.take_over()
+            held = [fresh.public]
+        if not any(entry.id == key_id(public) for entry in entries for public in held):
+            entries.append(trust(use, PLATFORM, held[0]))
+    write_trusted(folder, entries)
+    return Keyring.open(folder, private=keys)
 
 
-def rotate_keys(folder: Path, *, after: int) -> Keyring:
+def rotate_keys(folder: Path, *, after: int, private: PrivateKeys | None = None) -> Keyring:
     """Replace both private keys. The old public keys go on counting for what they have signed.
 
     A key that comes from the environment is replaced there first; this makes the change known.
@@ -212,18 +272,17 @@ def rotate_keys(folder: Path, *, after: int) -> Keyring:
     UserError
         When there are no keys, or the environment still gives an old one.
     """
-    entries = list(Keyring.open(folder).trusted.values())
-    fresh = {use: _successor(use, folder, entries) for use in _FILES}
+    keys = private or KeyFiles(folder)
+    entries = list(read_trusted(folder).values())
+    fresh = {use: keys.successor(use, {entry.id for entry in entries}) for use in USES}
     entries = [
         replace(entry, until=after) if entry.owner == PLATFORM and entry.until is None else entry for entry in entries
     ]
-    for use, private in fresh.items():
-        entries = _with(entries, use, PLATFORM, private.public_key())
-    _write_trusted(folder, entries)  # first: a kill in between leaves keys that sign nothing until this is run again
-    for use, private in fresh.items():
-        if not os.environ.get(_VARIABLES[use]):
-            _write_private(folder / _FILES[use], private)
-    return Keyring.open(folder)
+    entries += [trust(use, PLATFORM, successor.public) for use, successor in fresh.items()]
+    write_trusted(folder, entries)  # first: a kill in between leaves keys that sign nothing until this is run again
+    for successor in fresh.values():
+        successor.take_over()
+    return Keyring.open(folder, private=keys)
 
 
 def add_person(folder: Path, owner: str, key: Path) -> TrustedKey:
@@ -238,11 +297,12 @@ def add_person(folder: Path, owner: str, key: Path) -> TrustedKey:
         raise problem(str(key), "exists already", "a key is never overwritten; give another file")
     if not is_person(owner):
         raise problem("owner", f"{owner!r} is not a person's name")
-    entries = list(Keyring.open(folder).trusted.values())
-    private = _new_key("records")
-    _write_private(key, private)
-    _write_trusted(folder, _with(entries, "records", owner, private.public_key()))
-    return Keyring.open(folder).trusted[key_id(private.public_key())]
+    entries = list(read_trusted(folder).values())
+    private = new_private_key("records")
+    added = trust("records", owner, private.public_key())
+    write_private_key(key, private)
+    write_trusted(folder, [*entries, added])
+    return added
 
 
 def is_person(name: str) -> bool:
@@ -256,120 +316,8 @@ def is_person(name: str) -> bool:
     return says_something(name) and name.isprintable() and name.strip().casefold() != PLATFORM
 
 
-def key_id(public: Any) -> str:
-    """The id of a public key."""
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    return sha256_bytes(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))[:16]
-
-
-def _successor(use: Use, folder: Path, entries: list[TrustedKey]) -> Any:
-    """The private key that is to replace those of `entries`."""
-    variable = _VARIABLES[use]
-    if not os.environ.get(variable):
-        return _new_key(use)
-    private = _private_key(use, folder)
-    if key_id(private.public_key()) in {entry.id for entry in entries}:
-        raise problem(variable, "still holds the key that is to be replaced", "set it to a new key first")
-    return private
-
-
-def _new_key(use: Use) -> "Ed25519PrivateKey | EllipticCurvePrivateKey":
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-    return Ed25519PrivateKey.generate() if use == "records" else ec.generate_private_key(ec.SECP256R1())
-
-
-def _private_key(use: Use, folder: Path) -> Any:
-    """The installation's private key: from the environment, else from its folder."""
-    given = os.environ.get(_VARIABLES[use])
-    return _checked(use, given.encode(), _VARIABLES[use]) if given else _key_in(use, folder / _FILES[use])
-
-
-def _key_in(use: Use, path: Path) -> Any:
+def _key_of_person(path: Path) -> PrivateKey:
     try:
-        return _checked(use, path.read_bytes(), str(path))
+        return KeyInMemory(parse_private_key("records", path.read_bytes(), str(path)))
     except OSError as error:
-        raise problem(str(path), f"cannot be read: {error.strerror}", _MEND) from None
-
-
-def _checked(use: Use, content: bytes, name: str) -> Any:
-    private = _parsed(content)
-    if private is None or _use_of(private) != use:
-        kind = "an Ed25519" if use == "records" else "a P-256"
-        raise problem(name, f"is not {kind} private key in PEM without a password")
-    return private
-
-
-def _parsed(content: bytes) -> Any:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    try:
-        return load_pem_private_key(content, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return None
-
-
-def _use_of(key: Any) -> Use | None:
-    """What a key, private or public, is good for."""
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-
-    if isinstance(key, (Ed25519PrivateKey, Ed25519PublicKey)):
-        return "records"
-    elliptic = isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey))
-    return "models" if elliptic and key.curve.name == "secp256r1" else None
-
-
-@cache
-def _public_key(pem: str, place: Path) -> Any:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-    try:
-        return load_pem_public_key(pem.encode())
-    except (ValueError, UnsupportedAlgorithm):
-        raise problem(str(place), "holds something that is not a public key in PEM") from None
-
-
-def _trusted(entry: Any) -> TrustedKey:
-    """One entry of the file; a TypeError when it is not what `_write_trusted` writes."""
-    found = TrustedKey(**entry)
-    texts = (found.id, found.owner, found.public_key)
-    if not all(isinstance(each, str) for each in texts) or found.use not in _FILES:
-        raise TypeError("not a trusted key")
-    if found.until is not None and type(found.until) is not int:
-        raise TypeError("not the number of an anchor")
-    return found
-
-
-def _mismatch(entry: TrustedKey, place: Path) -> str:
-    """Why an entry does not say what its public key is; empty when it does."""
-    public = _public_key(entry.public_key, place)
-    if key_id(public) != entry.id:
-        return "is not the id of its public key"
-    return "" if _use_of(public) == entry.use else f"is not a key for {entry.use}"
-
-
-def _with(entries: list[TrustedKey], use: Use, owner: str, public: Any) -> list[TrustedKey]:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    name = key_id(public)
-    if any(entry.id == name for entry in entries):
-        return entries
-    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    return [*entries, TrustedKey(id=name, use=use, owner=owner, public_key=pem)]
-
-
-def _write_private(path: Path, private: Any) -> None:
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-    content = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    replace_file(path, content, mode=0o600)
-
-
-def _write_trusted(folder: Path, entries: list[TrustedKey]) -> None:
-    content = json.dumps([asdict(entry) for entry in entries], indent=2) + "\n"
-    replace_file(folder / _TRUSTED, content.encode())
+        raise problem(str(path), f"cannot be read: {error.strerror}") from None

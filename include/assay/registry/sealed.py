@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assay.core import Anchor, Record, canonical_json, problem, record_from_dict
-from assay.registry.keys import PLATFORM, PRIVATE_KEYS, Keyring, Signature
+from assay.registry.keys import PLATFORM, Keyring, Signature, record_message
+from assay.registry.private_keys import PRIVATE_KEYS
 
 FOLDER = "dossier"
 
@@ -39,10 +40,13 @@ class Sealed:
         ------
         UserError
             When there is no key to sign with, or it signs no records.
+        RefusedError, NotNextError, UnavailableError
+            When a signer refuses, or does not answer.
         """
-        signature = keyring.sign(_message(dossier, number, record.digest))
+        signature = keyring.sign_record(dossier, number, record)
         made = cls(dossier=dossier, number=number, record=record, signature=signature)
-        if wrong := made.doubt(keyring):
+        # A key that was rotated in since `keyring` was read counts; whether one was rotated out is asked by the writer.
+        if (wrong := made.doubt(keyring)) and (wrong := made.doubt(keyring.now(), seq=0)):
             mend = f"records are signed with the platform's own key: see signing.pem, or {PRIVATE_KEYS[0]} if it is set"
             raise problem(str(keyring.folder), f"the record {wrong}", mend)
         return made
@@ -85,7 +89,7 @@ class Sealed:
 
     def doubt(self, keyring: Keyring, *, seq: int | None = None) -> str:
         """Why the signature does not count; empty when it does. A person's key signs waivers, never records."""
-        message = _message(self.dossier, self.number, self.record.digest)
+        message = record_message(self.dossier, self.number, self.record.digest)
         return keyring.doubt(message, self.signature, seq=seq, owner=PLATFORM)
 
 
@@ -139,6 +143,3 @@ def _doubt(
         return "does not continue the record before it", None
     return found.doubt(keyring, seq=anchor.seq), found
 
-
-def _message(dossier: str, number: int, digest: str) -> bytes:
-    return canonical_json({"dossier": dossier, "number": number, "record": digest})

@@ -1,24 +1,21 @@
 """Signatures over a model's files, in OpenSSF's model-signing format (a Sigstore bundle).
 
-A folder is signed with the `model_signing` library, and its command line verifies what is made here.
-Checking is done here, on bytes in memory: the library checks whole folders on disk only and takes
-45 MB in a process that serves, where a signature and one file are enough. This reader accepts less
-than the library's: one spelling of the bundle, one hash, no file that nobody signed.
+The statement is built here from names and digests, because the signer never sees the files, and the
+command line of the `model_signing` library verifies what is made here. Checking is done here, on bytes
+in memory: the library checks whole folders on disk only and takes 45 MB in a process that serves, where
+a signature and one file are enough. This reader accepts less than the library's: one spelling of the
+bundle, one hash, no file that nobody signed.
 """
 
 import base64
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from assay.core import AssayError, sha256_bytes
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from assay.core import AssayError, sha256_bytes, sha256_file
+from assay.registry.pem import public_pem
 
 SIGNATURE = "model.sig"
 """Name of the signature in the folder whose other files it covers."""
@@ -27,6 +24,7 @@ _BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _PAYLOAD = "application/vnd.in-toto+json"
 _STATEMENT = "https://in-toto.io/Statement/v1"
 _PREDICATE = "https://model_signing/signature/v1.0"
+_SUBJECT = "model"
 
 
 class SignatureError(AssayError):
@@ -64,21 +62,62 @@ class Signed:
     files: Mapping[str, str]
 
 
-def sign_model(folder: Path, key: "EllipticCurvePrivateKey") -> None:
-    """Sign all files of a folder; the signature is written beside them as `SIGNATURE`.
+class ModelKey(Protocol):
+    """A P-256 key that can sign."""
+
+    @property
+    def public(self) -> Any:
+        """Its public half."""
+
+    def sign(self, message: bytes) -> bytes:
+        """ECDSA over SHA-256, in DER."""
+
+
+def folder_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file of a model's folder by its name below the folder, `SIGNATURE` left out."""
+    files = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()}
+    return {name: sha256_file(file) for name, file in sorted(files.items()) if name != SIGNATURE}
+
+
+def make_bundle(files: Mapping[str, str], key: ModelKey) -> bytes:
+    """Sign the files of a model.
 
     Parameters
     ----------
-    key
-        See `Keyring.model_key`.
-    """
-    from model_signing import hashing, signing
+    files
+        Name of each file, relative to the model's folder, to its SHA-256 in hexadecimal.
 
-    hashed: Any = hashing.Config()  # type: ignore[no-untyped-call]  # its constructors have no annotations
-    config: Any = signing.Config()  # type: ignore[no-untyped-call]
-    config.set_hashing_config(hashed.set_ignored_paths(paths=[SIGNATURE], ignore_git_paths=False))
-    with _as_file(key) as path:
-        config.use_elliptic_key_signer(private_key=path).sign(folder, folder / SIGNATURE)
+    Returns
+    -------
+    bytes
+        What belongs beside the files as `SIGNATURE`.
+    """
+    payload = make_statement(files)
+    return _written(sha256_bytes(public_pem(key.public).encode()), payload, key.sign(_covered(payload)))
+
+
+def make_statement(files: Mapping[str, str]) -> bytes:
+    """The in-toto statement about a model's files, as `model_signing` writes it.
+
+    The subject is the SHA-256 over the files' digests in the order of their names.
+    """
+    ordered = sorted(files.items())
+    whole = sha256_bytes(b"".join(bytes.fromhex(digest) for _, digest in ordered))
+    statement = {
+        "_type": _STATEMENT,
+        "subject": [{"name": _SUBJECT, "digest": {"sha256": whole}}],
+        "predicateType": _PREDICATE,
+        "predicate": {
+            "serialization": {
+                "method": "files",
+                "hash_type": "sha256",
+                "allow_symlinks": False,
+                "ignore_paths": [SIGNATURE],
+            },
+            "resources": [{"name": name, "algorithm": "sha256", "digest": digest} for name, digest in ordered],
+        },
+    }
+    return json.dumps(statement, indent=2).encode()
 
 
 def check_model(files: Mapping[str, bytes], public_keys: Mapping[str, str]) -> str:
@@ -175,26 +214,30 @@ def _written(hint: str, payload: bytes, value: bytes) -> bytes:
     return json.dumps(bundle, separators=(",", ":")).encode()
 
 
-def _maker(hint: str, payload: bytes, value: bytes, public_keys: Mapping[str, str]) -> str:
-    """Id of the key that made the signature.
+def _covered(payload: bytes) -> bytes:
+    """What the signature covers.
 
     References
     ----------
     DSSE v1.0, protocol.md: the signature covers the pre-authentication encoding of type and payload.
     """
+    return f"DSSEv1 {len(_PAYLOAD)} {_PAYLOAD} {len(payload)} ".encode() + payload
+
+
+def _maker(hint: str, payload: bytes, value: bytes, public_keys: Mapping[str, str]) -> str:
+    """Id of the key that made the signature."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-    covered = f"DSSEv1 {len(_PAYLOAD)} {_PAYLOAD} {len(payload)} ".encode() + payload
     for name, pem in public_keys.items():
         public = load_pem_public_key(pem.encode())
         assert isinstance(public, EllipticCurvePublicKey)
         if sha256_bytes(public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)) != hint:
             continue
         try:
-            public.verify(value, covered, ECDSA(SHA256()))
+            public.verify(value, _covered(payload), ECDSA(SHA256()))
         except InvalidSignature:
             raise SignatureError([f"{SIGNATURE} was changed: the key {name} did not make it"]) from None
         return name
@@ -230,16 +273,3 @@ def is_plain(name: str) -> bool:
 def _changed(name: str, expected: str, found: str) -> str:
     return f"{name} has SHA-256 {found}, not {expected} as signed"
 
-
-@contextmanager
-def _as_file(key: "EllipticCurvePrivateKey") -> Iterator[str]:
-    """A path that the library can read a key from once, while the key lies in a pipe and on no disk."""
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
-    source, sink = os.pipe()
-    try:
-        with os.fdopen(sink, "wb") as stream:
-            stream.write(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        yield f"/dev/fd/{source}"
-    finally:
-        os.close(source)
