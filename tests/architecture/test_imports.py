@@ -19,7 +19,7 @@ LEVELS = [
     {"gates", "data", "training"},
     {"registry", "rollout"},
     {"evidence"},
-    {"serving", "governance", "pipeline"},
+    {"serving", "governance", "pipeline", "signer"},
     {"local"},
     {"cli"},
     {"__main__"},
@@ -41,6 +41,7 @@ VENDORS = {
     "msgspec": {"serving"},
     "typer": {"cli"},
     "psutil": {"local"},
+    "pkcs11": {"registry.token_keys"},
 }
 
 HEAVY = (
@@ -122,6 +123,7 @@ def test_dag_and_plugin_files_import_nothing_heavy_when_loaded(file: Path) -> No
     [
         ("import assay.serving.app", ("airflow", "sklearn", "mlflow", "great_expectations")),
         ("import assay.pipeline.dags", HEAVY),
+        ("import assay.signer.server", ("airflow", *HEAVY)),
         ("import assay.cli", ("airflow", *HEAVY)),
         *(
             (f"import assay.{name}", ("airflow", *HEAVY))

@@ -114,15 +114,15 @@ def test_a_rotated_key_counts_up_to_its_last_anchor(keys):
         assert "was rotated out, at anchor 7" in rotated.doubt(MESSAGE, old, seq=seq)
     assert rotated.doubt(MESSAGE, new, seq=8) == ""
     assert keys.model_public_keys.items() < rotated.model_public_keys.items()
-    assert key_id(rotated.model_key().public_key()) not in keys.model_public_keys
+    assert key_id(rotated.own("models").public) not in keys.model_public_keys
     assert rotate_keys(keys.folder, after=9).doubt(MESSAGE, old, seq=8)  # a second rotation gives the first key nothing
 
 
 @pytest.mark.parametrize("written", [0, 1])
 def test_a_rotation_that_was_interrupted_signs_nothing_until_it_is_run_again(keys, monkeypatch, written):
-    from assay.registry import keys as module
+    from assay.registry import private_keys as module
 
-    real, left = module._write_private, [None] * written
+    real, left = module.write_private_key, [None] * written
 
     def stop(path, private):
         if not left:
@@ -130,15 +130,15 @@ def test_a_rotation_that_was_interrupted_signs_nothing_until_it_is_run_again(key
         left.pop()
         real(path, private)
 
-    monkeypatch.setattr(module, "_write_private", stop)
+    monkeypatch.setattr(module, "write_private_key", stop)
     with pytest.raises(KeyboardInterrupt):
         rotate_keys(keys.folder, after=7)
     monkeypatch.undo()
     with pytest.raises(UserError, match=r"was rotated out.*assay keys rotate"):
-        Keyring.open(keys.folder).model_key()
+        Keyring.open(keys.folder).own("models")
     again = rotate_keys(keys.folder, after=7)
     assert again.doubt(MESSAGE, again.sign(MESSAGE), seq=8) == ""
-    assert again.model_key()
+    assert again.own("models")
     assert sum(each.until is None for each in again.trusted.values()) == 2
 
 
@@ -169,7 +169,7 @@ def test_keys_may_come_from_the_environment(tmp_path, monkeypatch):
     keys = create_keys(tmp_path / "keys")
     assert contents(keys.folder).keys() == {"trusted.json"}
     assert keys.sign(MESSAGE).key == key_id(signing.public_key())
-    assert key_id(keys.model_key().public_key()) == key_id(models.public_key())
+    assert key_id(keys.own("models").public) == key_id(models.public_key())
     with pytest.raises(UserError, match=f"{SIGNING}: still holds the key that is to be replaced"):
         rotate_keys(keys.folder, after=3)
     old = keys.sign(MESSAGE)
@@ -206,8 +206,8 @@ def test_public_keys_alone_check_and_do_not_sign(keys, tmp_path):
     (tmp_path / "gateway" / "trusted.json").write_bytes((keys.folder / "trusted.json").read_bytes())
     public = Keyring.open(tmp_path / "gateway")
     assert public.doubt(MESSAGE, signature) == ""
-    for act in (lambda: public.sign(MESSAGE), public.model_key):
-        with pytest.raises(UserError, match=r"\.pem: cannot be read: No such file.*assay keys init"):
+    for act in (lambda: public.sign(MESSAGE), lambda: public.own("models")):
+        with pytest.raises(UserError, match=r"\.pem: cannot be read: there is no such key.*assay keys init"):
             act()
 
 
@@ -252,3 +252,11 @@ def test_a_key_that_is_trusted_for_what_it_cannot_do_is_found(keys):
     file.write_text(json.dumps([entry | {"use": "models"} for entry in entries]))
     with pytest.raises(UserError, match=f"{entries[0]['id']}: is not a key for models"):
         Keyring.open(keys.folder)
+
+
+@pytest.mark.parametrize("name", ["signing.pem", "model.pem"])
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_a_private_key_that_others_may_read_or_write_is_refused(keys, name, mode):
+    (keys.folder / name).chmod(mode)
+    with pytest.raises(UserError, match=rf"{name}: may be read or written by others \(mode {mode:04o}\).*chmod 600"):
+        keys.own("records" if name == "signing.pem" else "models")

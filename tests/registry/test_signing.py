@@ -3,27 +3,30 @@
 import json
 import subprocess
 import sys
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from assay.core import sha256_bytes
 from assay.registry.keys import key_id
+from assay.registry.private_keys import KeyInMemory
 from assay.registry.signing import (
     SIGNATURE,
     SignatureError,
     check_file,
     check_model,
+    folder_digests,
     is_plain,
+    make_bundle,
+    make_statement,
     read_signature,
-    sign_model,
 )
 
 FILES = {"model.onnx": b"the model \x00\x01", "MLmodel": b"flavors: {}\n", "reference/model.skops": b"PK", "empty": b""}
@@ -57,6 +60,11 @@ def signed_by(name):
 
 def signed(name="ours"):
     return signed_by(name)
+
+
+def sign_model(folder, private):
+    """Sign a folder as a candidate's is."""
+    (folder / SIGNATURE).write_bytes(make_bundle(folder_digests(folder), KeyInMemory(private)))
 
 
 def write(folder, files):
@@ -209,9 +217,22 @@ def test_a_plain_name_stays_below_its_folder(name):
         assert set(name.split("/")) & {"..", ".", ""} or set(name) & {"\\", "\0"}
 
 
-def test_the_private_key_touches_no_disk(tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
-    folder = write(tmp_path / "model", FILES)
+ODD = {"a/b": b"1", "a.txt": b"2", "a-b": b"3", "Z": b"", "caf\u00e9/\U0001f600": b"4", "a/b.c": b"5", "spa ce": b"6"}
+
+
+def test_the_statement_is_the_one_that_the_library_makes_of_the_folder(tmp_path):
+    from model_signing import hashing, signing
+
+    folder = write(tmp_path / "model", {**FILES, **ODD})
+    (tmp_path / "key.pem").write_bytes(
+        key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
+    )
+    config = hashing.Config().set_ignored_paths(paths=[SIGNATURE], ignore_git_paths=False)
+    signer = signing.Config().set_hashing_config(config).use_elliptic_key_signer(private_key=tmp_path / "key.pem")
+    signer.sign(folder, folder / SIGNATURE)
+    theirs = b64decode(json.loads((folder / SIGNATURE).read_bytes())["dsseEnvelope"]["payload"])
+    assert read_signature((folder / SIGNATURE).read_bytes(), public_keys(key())).files == folder_digests(folder)
+    assert json.loads(make_statement(folder_digests(folder))) == json.loads(theirs)
     sign_model(folder, key())
-    assert check_model({**FILES, SIGNATURE: (folder / SIGNATURE).read_bytes()}, public_keys(key()))
-    assert not [file for file in tmp_path.rglob("*") if file.is_file() and b"PRIVATE" in file.read_bytes()]
+    verified = stock(folder, key())
+    assert (verified.returncode, verified.stdout.strip()) == (0, "Verification succeeded"), verified.stderr

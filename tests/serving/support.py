@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from assay.core import Settings, sha256_bytes
 from assay.policy import Rollout as Limits
 from assay.registry.keys import create_keys
-from assay.registry.signing import SIGNATURE, sign_model
+from assay.registry.signing import SIGNATURE, folder_digests
 from assay.rollout import ModelRef, Rollouts, create_tables, open_database
 from assay.rollout.incidents import Incidents
 
@@ -83,7 +83,8 @@ def signature(keys: Path, content: bytes) -> bytes:
         folder.mkdir()
         (folder / "MLmodel").write_bytes(b"flavors: {}")
         (folder / "model.onnx").write_bytes(content)
-        sign_model(folder, create_keys(keys).model_key())
+        bundle = create_keys(keys).sign_model("a run", folder_digests(folder))
+        (folder / SIGNATURE).write_bytes(bundle)
         return (folder / SIGNATURE).read_bytes()
 
 

@@ -19,6 +19,7 @@ from assay.cli.policy import app as policy
 from assay.cli.rollback import rollback
 from assay.cli.schema import app as schema
 from assay.cli.serve import serve
+from assay.cli.signer import signer
 from assay.cli.snapshot import app as snapshot
 from assay.cli.stack import app as stack
 from assay.cli.umask import keep_state_private
@@ -36,6 +37,7 @@ app.command()(demo)
 app.command()(explained(new))
 app.add_typer(stack)
 app.command()(explained(serve))
+app.command()(explained(signer))
 app.command()(rollback)
 app.command()(audit)
 app.command()(history)

@@ -1,5 +1,6 @@
 """`assay keys ...`: the keys that sign evidence, and whose signatures count."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,24 +14,38 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     no_args_is_help=True,
-    help="The keys that sign dossiers, waivers and model files, and whose signatures count.\n\n"
-    "They lie in the folder ASSAY_KEYS (ASSAY_HOME/keys without it): `signing.pem` and `model.pem`, private and "
-    "for their owner alone to read, and `trusted.json`, every public key that signatures are held against. "
-    "The private keys may come from ASSAY_SIGNING_KEY and ASSAY_MODEL_SIGNING_KEY instead; none is ever shown.\n\n"
+    help="The keys that sign dossiers and model files, those of people, and whose signatures count.\n\n"
+    "`trusted.json` in the folder ASSAY_KEYS (ASSAY_HOME/keys without it) is every public key that signatures are "
+    "held against. The private keys `signing.pem` and `model.pem`, for their owner alone to read, belong in the "
+    "signer's folder ASSAY_SIGNER_KEYS; without one they lie beside `trusted.json`. They may come from "
+    "ASSAY_SIGNING_KEY and ASSAY_MODEL_SIGNING_KEY instead, or stay in a PKCS#11 token; none is ever shown.\n\n"
     "Keep a copy of `trusted.json` where whoever writes evidence cannot write: with it, anybody can check.",
 )
 
 
 @app.command()
 @explained
-def init() -> None:
+def init(
+    pkcs11: Annotated[
+        bool, typer.Option("--pkcs11", help="Insist on the token that ASSAY_PKCS11_MODULE and its like name.")
+    ] = False,
+) -> None:
     """Make the keys that are not there yet, and trust them. What exists stays as it is.
 
     Tasks and gateways never make keys: without them they stop, so that nothing goes unsigned.
-    """
-    from assay.registry.keys import create_keys
 
-    _show(create_keys(Settings.from_environment().keys))
+    With ASSAY_PKCS11_MODULE, ASSAY_PKCS11_TOKEN and ASSAY_PKCS11_PIN_FILE set the token makes them, and they
+    never leave it.
+    """
+    from assay.core import problem
+    from assay.registry.keys import create_keys
+    from assay.registry.private_keys import private_keys
+    from assay.registry.token_keys import MODULE
+
+    settings = Settings.from_environment()
+    if pkcs11 and not os.environ.get(MODULE):
+        raise problem(MODULE, "is not set", "give the path of the token's PKCS#11 library")
+    _show(create_keys(settings.keys, private_keys(settings)))
 
 
 @app.command()
@@ -39,7 +54,8 @@ def show() -> None:
     """List the trusted public keys: which is whose, for what, and up to which anchor it counts."""
     from assay.registry.keys import Keyring
 
-    _show(Keyring.open(Settings.from_environment().keys))
+    settings = Settings.from_environment()
+    _show(Keyring.open(settings.keys))
 
 
 @app.command()
@@ -49,9 +65,10 @@ def rotate() -> None:
 
     What the old keys have signed stays valid; for a record written from now on the old one does not count.
     Copy the new `trusted.json` to wherever signatures are checked. A key that comes from the environment
-    is replaced there first.
+    is replaced there first. A signer that runs sees the new keys at once.
     """
     from assay.registry.keys import Keyring, rotate_keys
+    from assay.registry.private_keys import private_keys
     from assay.rollout import create_tables, open_database
     from assay.rollout.anchors import AnchorTable
 
@@ -60,7 +77,7 @@ def rotate() -> None:
     engine = open_database(settings.operations_db)
     create_tables(engine)
     last = AnchorTable(engine).last()
-    _show(rotate_keys(settings.keys, after=last.seq if last else 0))
+    _show(rotate_keys(settings.keys, after=last.seq if last else 0, private=private_keys(settings)))
 
 
 @app.command()
@@ -69,7 +86,7 @@ def add(
     name: Annotated[str, typer.Argument(help="Whose key it is: the user's name, as Airflow knows it.")],
     key: Annotated[Path, typer.Option(help="File to write the private key to. It must not exist yet.")],
 ) -> None:
-    """Make a key for a person and trust it: the second signature under a waiver is made with it.
+    """Make a key for a person and trust it: waivers are signed with it.
 
     The file is for its owner alone: hand it over, and keep no copy.
 

@@ -26,7 +26,7 @@ Port = Annotated[int | None, typer.Option(help="Port to listen on; without it a 
 @app.command()
 @explained
 def up(home: Home = None, airflow_port: Port = None, mlflow_port: Port = None, gateway_port: Port = None) -> None:
-    """Start Airflow, MLflow and the gateway on this machine, and wait until they serve.
+    """Start Airflow, MLflow, the gateway and the signer on this machine, and wait until they serve.
 
     Starts only what is not running. Everything the stack writes stays in one folder (`.assay`);
     the log of each process is in its `logs`. End it with `assay down`.

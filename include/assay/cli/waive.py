@@ -29,7 +29,7 @@ def waive(
     expires: Annotated[str | None, typer.Option(help="The last day on which it counts, as 2027-01-31.")] = None,
     owner: Annotated[str | None, typer.Option(help="Who answers for it, or who signs: a user's name.")] = None,
     key: Annotated[
-        Path | None, typer.Option(help="The signing person's own key; the installation's without it.")
+        Path | None, typer.Option(help="The signing person's own key file; needed wherever a signer holds the keys.")
     ] = None,
     sign: Annotated[str | None, typer.Option(metavar="ID", help="Sign this waiver as a second person.")] = None,
     show: Annotated[bool, typer.Option("--list", help="List the model's waivers and whether they count.")] = False,
@@ -38,10 +38,12 @@ def waive(
     """Let one check of one model go on although it did not pass, for a time, on somebody's word.
 
     An ERROR is never waived. The risk tier says how long a waiver may last, and for tier high a second
-    person must sign with a key of their own (make one with: assay keys add NAME --key FILE).
+    person must sign. Each signs with a key of their own (make one with: assay keys add NAME --key FILE); the
+    signer signs no waiver. Without --key the owner's signature is made with the platform's own key, by
+    whoever can read it: an operator at the machine that holds the keys.
 
     Example: assay waive income --check fairness/tpr_difference/race --reason "129 rows; the survey grows in May"
-    --expires 2026-05-31 --owner reviewer
+    --expires 2026-05-31 --owner reviewer --key reviewer.pem
 
     Example: assay waive income --sign 0a1b2c3d4e5f6071 --owner officer --key officer.pem
     """
@@ -55,7 +57,7 @@ def waive(
         raise problem("assay waive", "one thing at a time", _USES)
     folder = _folder(settings, model)
     if show:
-        typer.echo("\n".join(_listed(settings, folder, Keyring.open(settings.keys), today)))
+        typer.echo("\n".join(_listed(settings, folder, Keyring.of(settings), today)))
         return
     if sign is not None:
         waiver = _signed(settings, folder, sign, owner, key, today)
@@ -64,7 +66,7 @@ def waive(
         _tell_latest(settings, waiver)
     if not dry_run:
         _store(settings, waiver, last_only=sign is not None)
-    typer.echo("\n".join(_said(waiver, waiver.doubts(Keyring.open(settings.keys), folder.policy.tier, today=today))))
+    typer.echo("\n".join(_said(waiver, waiver.doubts(Keyring.of(settings), folder.policy.tier, today=today))))
     if dry_run:
         typer.echo("nothing was stored")
 
@@ -104,7 +106,7 @@ def _proposed(
             if not is_address(check, known):
                 mistakes.add("--check", f"{check!r} is no check of {folder.policy.model}", did_you_mean(check, known))
     with mistakes.gathered():
-        keyring = Keyring.open(settings.keys)
+        keyring = Keyring.of(settings)
         if made:
             made[:] = [made[0].signed(keyring, owner.strip(), key=key)]
         else:
@@ -139,7 +141,7 @@ def _signed(
         mend = f"make it with: assay keys add {name} --key FILE"
         mistakes.add("--key", "is missing: a second person signs with a key of their own", mend)
     with mistakes.gathered():
-        keyring = Keyring.open(settings.keys)
+        keyring = Keyring.of(settings)
         if waiver is not None and name and (key is not None or name == waiver.owner):
             waiver = waiver.signed(keyring, name, key=key)
             _check_personal(mistakes, keyring, waiver)

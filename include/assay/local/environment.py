@@ -9,7 +9,8 @@ from pathlib import Path
 from assay.core.settings import PACKAGE
 from assay.local.private import make_private_folder
 from assay.local.secrets import AIRFLOW_ROLES, airflow_password, write_private
-from assay.registry.keys import PRIVATE_KEYS
+from assay.registry.private_keys import PRIVATE_KEYS
+from assay.registry.token_keys import VARIABLES as TOKEN_VARIABLES
 
 ROOT = PACKAGE.parents[1]
 """The checkout: the folder that holds `dags`, `plugins` and `include`."""
@@ -26,8 +27,23 @@ def url(name: str, ports: Mapping[str, int]) -> str:
 
 
 def keys_folder(home: Path) -> Path:
-    """Where the signing keys of the stack in `home` are."""
+    """Where the public keys of the stack in `home` are."""
     return home / "keys"
+
+
+def signer_folder(home: Path) -> Path:
+    """Where the private keys of the stack in `home` are, which its signer alone is told of."""
+    return home / "signer"
+
+
+def socket_file(home: Path) -> Path:
+    """The socket on which the signer of the stack in `home` listens."""
+    return home / "run" / "signer.sock"
+
+
+def signer_address(home: Path) -> str:
+    """The address of the signer of the stack in `home`."""
+    return f"unix:{socket_file(home)}"
 
 
 def environment(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]) -> dict[str, str]:
@@ -46,7 +62,8 @@ def environment(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]
     -------
     dict
         This process's environment without any setting of Airflow, MLflow or Assay that the caller's
-        shell happens to hold, plus the stack's own. The models' folder and the signing keys may be given.
+        shell happens to hold, plus the stack's own. The models' folder may be given. No private key, nor the
+        way to one, is in it: see `signer_environment`.
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(_OURS)}
     return {
@@ -63,11 +80,22 @@ def environment(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]
     }
 
 
+def signer_environment(home: Path) -> dict[str, str]:
+    """What the signer is told beside `environment`: where its private keys are, or the keys themselves."""
+    given = {name: value for name in (*PRIVATE_KEYS, *TOKEN_VARIABLES) if (value := os.environ.get(name))}
+    return {"ASSAY_SIGNER_KEYS": str(signer_folder(home)), **given}
+
+
 def client_settings(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]) -> dict[str, str]:
-    """What a command needs to know to speak to a stack: nothing that only its servers need."""
+    """What a command at the desk needs to know to speak to a stack: nothing that only its servers need.
+
+    Where the private keys are is part of it: `assay keys` works on them.
+    """
     mlflow = _mlflow(home, ports, secrets)
     tracking = {name: value for name, value in mlflow.items() if name.startswith("MLFLOW_TRACKING_")}
-    return {**_no_proxy(), **_assay(home, ports, secrets), **tracking}
+    folder = signer_folder(home)  # an older stack has none, and its keys are where they were
+    desk = {"ASSAY_SIGNER_KEYS": str(folder)} if folder.is_dir() else {}
+    return {**_no_proxy(), **_assay(home, ports, secrets), **tracking, **desk}
 
 
 def _assay(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]) -> dict[str, str]:
@@ -75,7 +103,7 @@ def _assay(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]) -> 
         "ASSAY_HOME": str(home),
         "ASSAY_MODELS": os.environ.get("ASSAY_MODELS", str(ROOT / "include" / "models")),
         "ASSAY_KEYS": str(keys_folder(home)),
-        **{name: value for name in PRIVATE_KEYS if (value := os.environ.get(name))},
+        "ASSAY_SIGNER": signer_address(home),
         "ASSAY_SNAPSHOTS": str(home / "snapshots"),
         "ASSAY_OPERATIONS_DB": f"sqlite:///{home / 'operations.db'}",
         # Beside the database is not elsewhere, but it still finds a table that was rewritten.

@@ -11,8 +11,11 @@ from typing import Any
 
 import httpx
 
-from assay.core import problem
-from assay.local.environment import BIN, url
+from assay.core import UnavailableError, problem
+from assay.local.environment import BIN, signer_address, socket_file, url
+from assay.registry.signer_client import SignerClient
+
+SIGNER = "signer"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,7 +27,7 @@ class Service:
     name
         Its name in `status` and of its log.
     address
-        Which port it belongs to: `airflow`, `mlflow` or `gateway`.
+        Which port it belongs to: `airflow`, `mlflow` or `gateway`; `SIGNER` for the one that listens on a socket.
     needs
         The store that must be prepared before it starts; None when it prepares its own.
     reported_as
@@ -39,7 +42,7 @@ class Service:
     @property
     def listens(self) -> bool:
         """Whether it is this process that listens on the address's port."""
-        return self.reported_as is None
+        return self.reported_as is None and self.address != SIGNER
 
 
 # Airflow's four are started one by one and not by `airflow standalone`, which first imports all of
@@ -51,6 +54,7 @@ SERVICES = (
     Service(name="airflow-triggerer", address="airflow", needs="airflow", reported_as="triggerer"),
     Service(name="mlflow", address="mlflow", needs="mlflow"),
     Service(name="gateway", address="gateway"),
+    Service(name=SIGNER, address=SIGNER),
 )
 
 STORES = {"airflow": "apache-airflow", "mlflow": "mlflow"}
@@ -59,7 +63,7 @@ STORES = {"airflow": "apache-airflow", "mlflow": "mlflow"}
 
 def command(service: Service, *, home: Path, ports: Mapping[str, int]) -> list[str]:
     """The command line that runs a service in the foreground."""
-    port = str(ports[service.address])
+    port = str(ports.get(service.address, ""))
     airflow = str(BIN / "airflow")
     match service.name:
         case "airflow-api":
@@ -81,6 +85,8 @@ def command(service: Service, *, home: Path, ports: Mapping[str, int]) -> list[s
                 "--artifacts-destination": str(home / "mlflow" / "artifacts"),
             }
             return [str(BIN / "mlflow"), "server", *(part for option in options.items() for part in option)]
+        case "signer":
+            return [sys.executable, "-m", "assay", "signer", "--socket", str(socket_file(home))]
         case _:
             return [sys.executable, "-m", "assay", "serve", "--host", "127.0.0.1", "--port", port]
 
@@ -113,6 +119,8 @@ class Probe:
 
     Parameters
     ----------
+    home
+        The folder that holds the stack's state.
     ports, mlflow_password
         Where the services are, and the password that MLflow must accept.
     ready
@@ -120,7 +128,8 @@ class Probe:
         must still start, so that one can be made.
     """
 
-    def __init__(self, *, ports: Mapping[str, int], mlflow_password: str, ready: bool = False) -> None:
+    def __init__(self, *, home: Path, ports: Mapping[str, int], mlflow_password: str, ready: bool = False) -> None:
+        self._signer = SignerClient(signer_address(home))
         self._ports, self._ready = ports, ready
         self._mlflow = httpx.BasicAuth("admin", mlflow_password)
         self._http = httpx.Client(timeout=5.0, trust_env=False)
@@ -159,6 +168,8 @@ class Probe:
             return self._mlflow_reason()
         if service.name == "gateway":
             return self._gateway_reason()
+        if service.name == SIGNER:
+            return self._signer_reason()
         if report is None:
             return "the API does not answer yet"
         return _airflow_reason(service, started, report)
@@ -184,6 +195,13 @@ class Probe:
                 "restore the secrets.json that belongs to this folder, or remove mlflow/auth.db to make new users",
             )
         return "" if answer.status_code == httpx.codes.OK else f"answers {answer.status_code}"
+
+    def _signer_reason(self) -> str:
+        try:
+            self._signer.check()
+        except UnavailableError as error:
+            return str(error)
+        return ""
 
     def _gateway_reason(self) -> str:
         path = "/readyz" if self._ready else "/healthz"

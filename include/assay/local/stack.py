@@ -10,12 +10,12 @@ from pathlib import Path
 from assay.core import Problem, UnavailableError, UserError
 from assay.local import ports as port_choice
 from assay.local import processes, services, state
-from assay.local.environment import BIN, environment, keys_folder, url, write_files
+from assay.local.environment import BIN, environment, signer_address, signer_environment, url, write_files
 from assay.local.private import private_umask, tighten
 from assay.local.processes import Identity
 from assay.local.secrets import load_or_create
-from assay.local.services import SERVICES, STORES, Probe, Service
-from assay.registry.keys import create_keys
+from assay.local.services import SERVICES, SIGNER, STORES, Probe, Service
+from assay.local.signing_keys import is_to_migrate, prepare_keys
 
 Progress = Callable[[str, str], None]
 """Told the name of a service and what it is doing: `preparing`, `starting`, `healthy`, `ended`."""
@@ -161,7 +161,7 @@ def status(home: Path) -> list[ServiceStatus]:
     waiting: dict[str, str] = {}
     if running:
         password = load_or_create(home)["mlflow_admin_password"]
-        with Probe(ports=record.ports, mlflow_password=password, ready=True) as probe:
+        with Probe(home=home, ports=record.ports, mlflow_password=password, ready=True) as probe:
             waiting = _waiting(probe, [service for service in SERVICES if service.name in running], record)
     return [_status(service, home, record, running.get(service.name), waiting) for service in SERVICES]
 
@@ -178,11 +178,15 @@ def _status(
     return ServiceStatus(
         name=service.name,
         pid=identity.pid if identity is not None else None,
-        port=record.ports[service.address] if runs else None,
-        url=url(service.address, record.ports) if runs else None,
+        port=record.ports.get(service.address) if runs else None,
+        url=_url(service, home, record.ports) if runs else None,
         health=waiting.get(service.name, "healthy") if runs else "down",
         log=log_file(home, service.name),
     )
+
+
+def _url(service: Service, home: Path, ports: Mapping[str, int]) -> str:
+    return signer_address(home) if service.address == SIGNER else url(service.address, ports)
 
 
 class _Start:
@@ -198,7 +202,9 @@ class _Start:
         self._choose_ports(requested)
         self.secrets = load_or_create(home)
         write_files(home, self.secrets)
-        create_keys(keys_folder(home))
+        if is_to_migrate(home):
+            self._end_all()  # those that run were told to sign themselves
+        prepare_keys(home)
         self.environment = environment(home, self.record.ports, self.secrets)
         self.preparing: dict[str, Identity] = {}
         self.seconds: dict[str, float] = {}
@@ -221,7 +227,7 @@ class _Start:
             del self.record.processes[name]
 
     def _choose_ports(self, requested: dict[str, int]) -> None:
-        running = {service.address for service in SERVICES if service.name in self.record.processes}
+        running = {service.address for service in SERVICES if service.name in self.record.processes} - {SIGNER}
         settled = {name: self.record.ports[name] for name in running}
         if moved := [name for name, port in requested.items() if settled.get(name, port) != port]:
             raise UserError("ports", [_moved(name, settled[name]) for name in moved])
@@ -247,7 +253,8 @@ class _Start:
     def _start_and_wait(self, missing: list[Service]) -> None:
         waiting = list(missing)
         reasons: dict[str, str] = {}
-        with Probe(ports=self.record.ports, mlflow_password=self.secrets["mlflow_admin_password"]) as probe:
+        password = self.secrets["mlflow_admin_password"]
+        with Probe(home=self.home, ports=self.record.ports, mlflow_password=password) as probe:
             while waiting:
                 self._finish_preparations()
                 for service in waiting:
@@ -285,7 +292,8 @@ class _Start:
 
     def _spawn(self, name: str, command: list[str]) -> Identity:
         log = log_file(self.home, name)
-        return processes.spawn(command, environment=self.environment, log=log, home=self.home)
+        own = signer_environment(self.home) if name == SIGNER else {}
+        return processes.spawn(command, environment={**self.environment, **own}, log=log, home=self.home)
 
     def _require_running(self, started: list[Service]) -> None:
         for service in started:

@@ -11,8 +11,16 @@ from pathlib import Path
 
 from assay.core import Record, Settings, canonical_json, problem
 from assay.core.text import says_something
-from assay.registry.pem import USES, Use, key_id, new_private_key, parse_private_key, parse_public_key, write_private_key
-from assay.registry.private_keys import FILES, MEND, KeyFiles, KeyInMemory, PrivateKey, PrivateKeys, private_keys
+from assay.registry.pem import (
+    USES,
+    Use,
+    key_id,
+    new_private_key,
+    parse_private_key,
+    parse_public_key,
+    write_private_key,
+)
+from assay.registry.private_keys import MEND, KeyFiles, KeyInMemory, PrivateKey, PrivateKeys, private_keys
 from assay.registry.signer_client import SignerClient
 from assay.registry.signing import make_bundle
 from assay.registry.trusted_keys import PLATFORM, TRUSTED, TrustedKey, read_trusted, trust, write_trusted
@@ -73,9 +81,7 @@ class Keyring:
         return cls.open(settings.keys, private=private_keys(settings), signer=signer)
 
     @classmethod
-    def open(
-        cls, folder: Path, *, private: PrivateKeys | None = None, signer: SignerClient | None = None
-    ) -> "Keyring":
+    def open(cls, folder: Path, *, private: PrivateKeys | None = None, signer: SignerClient | None = None) -> "Keyring":
         """Read the public keys of a folder; without `private` the private ones lie in it too.
 
         Raises

@@ -142,4 +142,3 @@ def _doubt(
     if found.record.previous != previous:
         return "does not continue the record before it", None
     return found.doubt(keyring, seq=anchor.seq), found
-

@@ -99,9 +99,9 @@ def make_bundle(files: Mapping[str, str], key: ModelKey) -> bytes:
 def make_statement(files: Mapping[str, str]) -> bytes:
     """The in-toto statement about a model's files, as `model_signing` writes it.
 
-    The subject is the SHA-256 over the files' digests in the order of their names.
+    The subject is the SHA-256 over the files' digests in the order of their paths, folder by folder.
     """
-    ordered = sorted(files.items())
+    ordered = sorted(files.items(), key=lambda file: file[0].split("/"))
     whole = sha256_bytes(b"".join(bytes.fromhex(digest) for _, digest in ordered))
     statement = {
         "_type": _STATEMENT,
@@ -272,4 +272,3 @@ def is_plain(name: str) -> bool:
 
 def _changed(name: str, expected: str, found: str) -> str:
     return f"{name} has SHA-256 {found}, not {expected} as signed"
-

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from assay.core import Problem, UnavailableError, UserError, problem
-from assay.registry.pem import Use, key_id
+from assay.registry.pem import Use
 from assay.registry.private_keys import PrivateKey, Successor
 
 R = TypeVar("R")
@@ -26,7 +26,7 @@ LABELS: dict[Use, str] = {"records": "ASSAY_PKCS11_RECORDS_LABEL", "models": "AS
 VARIABLES = (MODULE, TOKEN, PIN, PIN_FILE, *LABELS.values())
 
 _LABELS: dict[Use, str] = {"records": "assay-records", "models": "assay-models"}
-_ED25519 = "1.3.101.112"
+_ED25519 = bytes.fromhex("06032b6570")  # the object identifier 1.3.101.112 in DER (RFC 8410)
 
 
 @dataclass(frozen=True)
@@ -159,10 +159,10 @@ class TokenKeys:
 
     def _generate(self, session: Any, use: Use, handle_id: bytes) -> None:
         from pkcs11 import Attribute, KeyType, Mechanism
-        from pkcs11.util.ec import encode_edwards_curve_parameters, encode_named_curve_parameters
+        from pkcs11.util.ec import encode_named_curve_parameters
 
         if use == "records":
-            kind, encoded = KeyType.EC_EDWARDS, encode_edwards_curve_parameters(_ED25519)
+            kind, encoded = KeyType.EC_EDWARDS, _ED25519
             mechanism = Mechanism.EC_EDWARDS_KEY_PAIR_GEN
         else:
             kind, encoded = KeyType.EC, encode_named_curve_parameters("secp256r1")
@@ -214,4 +214,6 @@ def _library(module: str) -> Any:
     try:
         return pkcs11.lib(module)
     except Exception as error:  # a path that is no library: the binding raises what the loader said
-        raise problem(MODULE, f"{module} cannot be loaded: {error}", "give the path of the token's PKCS#11 library") from None
+        raise problem(
+            MODULE, f"{module} cannot be loaded: {error}", "give the path of the token's PKCS#11 library"
+        ) from None

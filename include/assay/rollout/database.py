@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.pool import NullPool
 
 from assay.core import UnavailableError, problem
 from assay.rollout.append_only import make_append_only
@@ -20,7 +22,7 @@ _BUSY_SECONDS = 10
 _TABLES_LOCK = 4_151_201  # any number, the same in every process
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, *, read_only: bool = False) -> Engine:
     """Open the operations database, making its file (mode 0600) where it is SQLite.
 
     SQLite runs in WAL mode with ``synchronous=FULL``: a commit is on the disk before it is answered,
@@ -31,6 +33,8 @@ def open_database(url: str) -> Engine:
     ----------
     url
         SQLAlchemy URL.
+    read_only
+        Whether the database itself is to refuse whatever this process would write; nothing is made then.
 
     Raises
     ------
@@ -46,14 +50,22 @@ def open_database(url: str) -> Engine:
             "ASSAY_OPERATIONS_DB", "is not a SQLAlchemy URL", "for example sqlite:////var/lib/assay.db"
         ) from None
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
-    if not parsed.database or parsed.database == ":memory:":
+        asked = {"options": "-c default_transaction_read_only=on"} if read_only else {}
+        return create_engine(parsed, pool_pre_ping=True, connect_args=asked)
+    name = parsed.database
+    if not name or name == ":memory:":
         raise problem("ASSAY_OPERATIONS_DB", "is held only in memory", "name a file: every process must see it")
+    if read_only:
+        parsed = parsed.set(database=f"file:{quote(name)}", query={"mode": "rw", "uri": "true"})
+        # opened anew each time: a file that was replaced must not go on being read
+        engine = create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS}, poolclass=NullPool)
+        event.listen(engine, "connect", _prepare_for_reading)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
     try:
-        file = DatabaseFile.open(Path(parsed.database))
+        file = DatabaseFile.open(Path(name))
     except OSError as error:
-        message = f"{parsed.database}: the operations database cannot be made: {error.strerror}"
-        raise UnavailableError(message) from error
+        raise UnavailableError(f"{name}: the operations database cannot be made: {error.strerror}") from error
     engine = create_engine(
         parsed, creator=lambda: file.connect(timeout=_BUSY_SECONDS), execution_options={"assay_file": file}
     )
@@ -146,6 +158,12 @@ def _prepare_sqlite(file: DatabaseFile, connection: Any, record: Any) -> None:
     finally:
         cursor.close()
     remember_beside(file, connection, record.info)
+
+
+def _prepare_for_reading(connection: Any, _record: Any) -> None:
+    """A reader of a WAL database opens the file for writing all the same: it shares an index in memory."""
+    connection.isolation_level = None
+    connection.execute("PRAGMA query_only=ON")
 
 
 def _begin_sqlite(connection: Connection) -> None:
