@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _LONGEST_HEAD = 16 * 1024
 _LONGEST_BODY = 32 * 1024 * 1024  # a verdict over thousands of columns has some megabytes
 _AT_ONCE = 16
+_PIECE = 64 * 1024
 _UNAUTHENTICATED, _FORBIDDEN, _NO_SUCH = 401, 403, 404
 _LENGTH_NEEDED, _TOO_LARGE, _FAILED, _UNAVAILABLE = 411, 413, 500, 503
 
@@ -235,6 +236,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+        self._drain()
+
+    def _drain(self) -> None:
+        """Read away what a refused caller is still sending: closing on it could take the answer away."""
+        left = 2 * self.server.bounds.body
+        with suppress(OSError):
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_WR)
+            while left > 0 and (content := self.connection.recv(min(_PIECE, left))):
+                left -= len(content)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the library's name)
         log.debug(format, *args)
