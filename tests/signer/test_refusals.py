@@ -16,7 +16,8 @@ FILES = {"model.onnx": "1" * 64, "reference/model.skops": "2" * 64}
 
 
 def test_what_continues_the_head_is_signed_and_counts(chain, served):
-    for record in (chain.next_event("training"), chain.next_verdict("performance")):
+    for make in (lambda: chain.next_event("training"), lambda: chain.next_verdict("performance")):
+        record = make()
         made = chain.add(record)
         number = len(chain.anchors.of(chain.dossier))
         message = record_message(chain.dossier, number, record.digest)

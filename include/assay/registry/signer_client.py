@@ -57,7 +57,7 @@ class SignerClient:
         """
         client = cls(settings.signer, settings.signer_token)
         scheme, rest = client._parts
-        if scheme == "unix":
+        if scheme == "unix" and rest.startswith("/"):
             return client
         try:
             split = urlsplit(settings.signer)
