@@ -14,6 +14,7 @@ import httpx
 import jsonschema
 import pytest
 import yaml
+from tests.signer.support import journal_of, process
 
 from assay.core import Outcome
 from assay.evidence.opening import archive
@@ -42,16 +43,22 @@ def installation(mlflow_server, tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    for folder, names in {"keys": ["trusted.json"], "private": ["signing.pem", "model.pem"]}.items():
+        (home / folder).mkdir()
+        for name in names:
+            shutil.copy(mlflow_server.keys / name, home / folder / name)
     settings = replace(
         mlflow_server,
         home=home,
+        keys=home / "keys",
+        signer=f"unix:{home / 'run' / 'signer.sock'}",
         models=home / "models",
         snapshots=str(home / "snapshots"),
         operations_db=f"sqlite:///{home / 'operations.db'}",
         gateway_url=f"http://127.0.0.1:{port}",
         gateway_token=TOKEN,
     )
-    with (home / "gateway.log").open("wb") as log:
+    with process(settings), (home / "gateway.log").open("wb") as log:
         gateway = subprocess.Popen(
             [sys.executable, "-m", "assay", "serve", "--port", str(port)],
             env=environment(settings),
@@ -78,6 +85,7 @@ def environment(settings) -> dict[str, str]:
         "ASSAY_HOME": str(settings.home),
         "ASSAY_MODELS": str(settings.models),
         "ASSAY_KEYS": str(settings.keys),
+        "ASSAY_SIGNER": settings.signer,
         "ASSAY_SNAPSHOTS": settings.snapshots,
         "ASSAY_OPERATIONS_DB": settings.operations_db,
         "ASSAY_GATEWAY_URL": settings.gateway_url,
@@ -120,15 +128,15 @@ def run_dag(settings, *, option: str = "Approve", name: str, seed: int) -> tuple
     arguments = [str(ROOT / "dags"), "retrain_income", option, json.dumps({"seed": seed, "reason": name})]
     out = settings.home / f"{name}.log"
     with out.open("wb") as log:
-        process = subprocess.Popen([*command, *arguments], env=environment(settings), stdout=log, stderr=log)
+        running = subprocess.Popen([*command, *arguments], env=environment(settings), stdout=log, stderr=log)
         try:
-            while process.poll() is None:
+            while running.poll() is None:
                 if replay.deployment().get("stage") in ("shadow", "canary"):
                     replay.start()
                 time.sleep(0.5)
         finally:
             replay.stop()
-            process.kill()
+            running.kill()
     text = out.read_text(errors="replace")
     assert "ENDED " in text, text[-4000:]
     assert replay.error is None
@@ -193,6 +201,15 @@ def test_the_dossier_is_one_chain_over_one_set_of_digests(installation, first):
     assert {verdict.outcome for verdict in [*chain[:2], *chain[3:]]} == {Outcome.PASS}
     paid = next(check for check in chain[4].checks if check.name == "accuracy_paid")
     assert paid.outcome is Outcome.PASS
+
+
+def test_every_record_and_model_was_signed_by_the_signer(installation, first):
+    assert [file.name for file in installation.keys.iterdir()] == ["trusted.json"]
+    dossier = archive(installation).find(model="income", run_key=f"retrain_income/{first[0]['run_id']}")
+    given = [each for each in journal_of(installation) if each["dossier"] == dossier.run_id]
+    records = [record.digest for record in dossier.records()]
+    assert set(records) <= {each["digest"] for each in given}
+    assert [each["kind"] for each in given].count("model") == 2  # as trained, and mitigated
 
 
 def test_every_verdict_of_the_run_has_the_published_form(installation, first):

@@ -1,6 +1,7 @@
 """The real programs: one stack, a question asked by one user and answered by another, nothing left behind."""
 
 import json
+import os
 import socket
 import stat
 import time
@@ -159,6 +160,27 @@ def test_a_wrong_password_is_refused(running: Stack) -> None:
     nobody = AirflowApi(running.url("airflow"), username="admin", password="guess")
     with nobody, pytest.raises(UserError, match='"admin"'):
         nobody.login()
+
+
+def test_no_process_but_the_signer_holds_a_private_key_or_knows_of_one(running: Stack) -> None:
+    private = running.home / "signer"
+    secrets = {line for file in private.glob("*.pem") for line in file.read_bytes().splitlines() if b"KEY" not in line}
+    assert len(secrets) >= 2
+    holders, looked_at = set(), set()
+    for process in processes.marked(running.home):
+        folder = Path(f"/proc/{process.pid}")
+        try:
+            told = (folder / "environ").read_bytes()
+            opened = [os.fsencode(os.path.realpath(link)) for link in (folder / "fd").iterdir()]
+        except (FileNotFoundError, ProcessLookupError):  # a task that has ended meanwhile
+            continue
+        looked_at.add(process.pid)
+        known = b"PRIVATE KEY" in told or os.fsencode(private) in told or any(line in told for line in secrets)
+        if known or any(each.startswith(os.fsencode(private)) for each in opened):
+            holders.add(process.pid)
+    pids = {found.name: found.pid for found in stack.status(running.home)}
+    assert looked_at >= set(pids.values())
+    assert holders == {pids["signer"]}
 
 
 def test_down_leaves_no_process_behind(running: Stack) -> None:

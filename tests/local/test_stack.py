@@ -11,13 +11,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 
 from assay.core import UnavailableError, UserError
 from assay.local import ports, processes, services, stack, state
-from assay.local.environment import environment
-from assay.local.services import SERVICES, Service
-from assay.registry.keys import PRIVATE_KEYS, Keyring, create_keys
+from assay.local.environment import environment, socket_file
+from assay.local.services import SERVICES, SIGNER, Service
+from assay.registry.keys import Keyring, create_keys
+from assay.registry.private_keys import PRIVATE_KEYS, KeyFiles
 
 NAMES = [service.name for service in SERVICES]
 
@@ -26,7 +28,7 @@ STAND_IN = """
     from datetime import datetime, timezone
     from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-    name, port, home = sys.argv[1], int(sys.argv[2]), pathlib.Path(sys.argv[3])
+    name, port, home = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
     print("I am", name, flush=True)
     if (home / (name + ".broken")).exists():
         sys.exit("there is something wrong with " + name)
@@ -58,7 +60,13 @@ STAND_IN = """
         def log_message(self, *_):
             pass
 
-    ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
+    if name == "signer":
+        import socketserver
+
+        (home / "run").mkdir(exist_ok=True)
+        pathlib.Path(port).unlink(missing_ok=True)
+        socketserver.ThreadingUnixStreamServer(port, Handler).serve_forever()
+    ThreadingHTTPServer(("127.0.0.1", int(port)), Handler).serve_forever()
 """
 
 PREPARE = """
@@ -88,7 +96,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     folder = tmp_path / "home"
 
     def command(service: Service, *, home: Path, ports: dict[str, int]) -> list[str]:
-        return [sys.executable, str(script), service.name, str(ports[service.address]), str(home)]
+        where = socket_file(home) if service.name == SIGNER else ports[service.address]
+        return [sys.executable, str(script), service.name, str(where), str(home)]
 
     def preparation(store: str, home: Path) -> list[str]:
         secret = stack.load_or_create(home)["mlflow_admin_password"]
@@ -152,29 +161,68 @@ def test_up_again_does_nothing_and_a_restart_keeps_its_ports_and_secrets(home: P
     assert "preparing" not in told, "stores are prepared once for each version"
 
 
-def test_the_signing_keys_are_made_once_and_are_for_their_owner(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def contents(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix in (".pem", ".json")}
+
+
+def test_private_keys_are_made_once_in_the_signer_s_folder(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in PRIVATE_KEYS:
         monkeypatch.delenv(name, raising=False)
     folder = Path(stack.up(home).environment["ASSAY_KEYS"])
-    made = {file.name: file.read_bytes() for file in folder.iterdir()}
-    assert made.keys() == {"signing.pem", "model.pem", "trusted.json"}
-    assert {(folder / name).stat().st_mode & 0o777 for name in ("signing.pem", "model.pem")} == {0o600}
-    assert Keyring.open(folder).sign(b"").key in Keyring.open(folder).trusted
+    private = home / "signer"
+    made = contents(folder), contents(private)
+    assert (made[0].keys(), made[1].keys()) == ({"trusted.json"}, {"signing.pem", "model.pem"})
+    assert private.stat().st_mode & 0o777 == 0o700
+    assert {(private / name).stat().st_mode & 0o777 for name in ("signing.pem", "model.pem")} == {0o600}
+    keyring = Keyring.open(folder, private=KeyFiles(private))
+    assert keyring.sign(b"").key in keyring.trusted
     stack.down(home)
     stack.up(home)
-    assert {file.name: file.read_bytes() for file in folder.iterdir()} == made
+    assert (contents(folder), contents(private)) == made
 
 
-def test_a_key_that_the_caller_s_environment_gives_is_the_stack_s(
+def test_only_the_signer_is_told_of_the_private_keys(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = create_keys(tmp_path / "given")
     monkeypatch.setenv("ASSAY_SIGNING_KEY", (given.folder / "signing.pem").read_text())
     running = stack.up(home)
-    assert running.environment["ASSAY_SIGNING_KEY"] == os.environ["ASSAY_SIGNING_KEY"]
-    assert "ASSAY_MODEL_SIGNING_KEY" not in running.environment
-    assert not (home / "keys" / "signing.pem").exists()
-    assert Keyring.open(home / "keys").sign(b"").key in given.trusted
+    for name, identity in state.load(home).processes.items():
+        told = psutil.Process(identity.pid).environ()
+        secret = {"ASSAY_SIGNING_KEY", "ASSAY_SIGNER_KEYS"}
+        assert secret & told.keys() == (secret if name == SIGNER else set()), name
+    assert not (set(PRIVATE_KEYS) | {"ASSAY_SIGNER_KEYS"}) & running.environment.keys()
+    assert running.environment["ASSAY_SIGNER"] == f"unix:{home}/run/signer.sock"
+    assert contents(home / "signer").keys() == {"model.pem"}
+    assert given.own("records").public == Keyring.open(home / "keys").own("records").public
+
+
+def test_the_keys_of_an_older_stack_are_moved_and_those_that_ran_with_them_are_started_anew(home: Path) -> None:
+    before = create_keys(home / "keys")
+    signature = before.sign(b"a record")
+    old = contents(home / "keys")
+    first = stack.up(home)
+    assert contents(home / "keys") == {"trusted.json": old["trusted.json"]}
+    assert contents(home / "signer") == {name: old[name] for name in ("signing.pem", "model.pem")}
+    assert Keyring.open(home / "keys").doubt(b"a record", signature) == ""
+    for name in ("signing.pem", "model.pem"):  # as a stack that was started before there was a signer
+        (home / "signer" / name).rename(home / "keys" / name)
+    assert set(stack.up(home).started) == set(first.started)
+    assert contents(home / "signer") == {name: old[name] for name in ("signing.pem", "model.pem")}
+
+
+def test_two_keys_for_one_use_are_told_and_neither_is_lost(home: Path) -> None:
+    stack.up(home)
+    stack.down(home, grace=0.5)
+    create_keys(home / "other")
+    (home / "other" / "model.pem").rename(home / "keys" / "model.pem")
+    with pytest.raises(UserError, match=r"keys/model\.pem: is another key than that in .*signer"):
+        stack.up(home)
+    assert (home / "keys" / "model.pem").exists()
+    assert (home / "signer" / "model.pem").exists()
+    assert state.load(home).processes == {}
 
 
 def test_what_is_no_key_is_told_before_anything_starts(home: Path) -> None:
