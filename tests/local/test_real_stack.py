@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from assay.core import UserError
-from assay.local import environment, ports, processes, stack
+from assay.local import environment, ports, processes, stack, state
 from assay.local.airflow_api import AirflowApi
 from assay.local.stack import Stack
 
@@ -167,7 +167,10 @@ def test_no_process_but_the_signer_holds_a_private_key_or_knows_of_one(running: 
     secrets = {line for file in private.glob("*.pem") for line in file.read_bytes().splitlines() if b"KEY" not in line}
     assert len(secrets) >= 2
     holders, looked_at = set(), set()
-    for process in processes.marked(running.home):
+    started = processes.marked(running.home)  # some set a title over their environment, and carry no mark then
+    for identity in state.load(running.home).processes.values():
+        started += processes.session_members(identity)
+    for process in started:
         folder = Path(f"/proc/{process.pid}")
         try:
             told = (folder / "environ").read_bytes()

@@ -165,9 +165,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir() if file.suffix in (".pem", ".json")}
 
 
-def test_private_keys_are_made_once_in_the_signer_s_folder(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_private_keys_are_made_once_in_the_signer_s_folder(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in PRIVATE_KEYS:
         monkeypatch.delenv(name, raising=False)
     folder = Path(stack.up(home).environment["ASSAY_KEYS"])

@@ -7,6 +7,7 @@ from assay.cli.audit import audit
 from assay.cli.card import card
 from assay.cli.catalogue import catalogue, delete, retire
 from assay.cli.contract import app as contract
+from assay.cli.database import app as database
 from assay.cli.demo import demo
 from assay.cli.dossier import app as dossier
 from assay.cli.errors import explained
@@ -49,6 +50,7 @@ app.command()(explain)
 app.command()(card)
 app.add_typer(anchors, name="anchors")
 app.add_typer(contract, name="contract")
+app.add_typer(database, name="database")
 app.add_typer(dossier, name="dossier")
 app.add_typer(gate, name="gate")
 app.add_typer(keys, name="keys")

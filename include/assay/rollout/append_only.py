@@ -15,8 +15,9 @@ END $$
 def make_append_only(connection: Connection, tables: Iterable[Table]) -> None:
     """Have the database refuse every change and deletion of rows in `tables`, also in those made long ago.
 
-    It stops mistakes and tools, not whoever may drop a trigger: for him there is the chain of the
-    anchors, and its copy elsewhere.
+    It stops mistakes and tools, not whoever may drop a trigger: only the tables' owner may, who need not
+    be the application (see `roles`), and against that owner there is the chain of the anchors with its
+    copy elsewhere.
     """
     for table in tables:
         if connection.dialect.name == "postgresql":
@@ -25,14 +26,30 @@ def make_append_only(connection: Connection, tables: Iterable[Table]) -> None:
             _guard_on_sqlite(connection, table)
 
 
+def unguarded(connection: Connection, tables: Iterable[Table]) -> list[str]:
+    """Names of those of `tables`, all of them there, whose trigger is missing or disabled on PostgreSQL."""
+    # tgenabled is O for a trigger that fires in ordinary sessions
+    known = text(
+        "SELECT 1 FROM pg_trigger WHERE tgname = :name AND tgrelid = CAST(:table AS regclass) "
+        "AND tgenabled IN ('O', 'A')"
+    )
+    names = [table.name for table in tables]
+    return [
+        name for name in names if connection.execute(known, {"name": _trigger(name), "table": name}).first() is None
+    ]
+
+
+def _trigger(table: str) -> str:
+    return f"{table}_append_only"
+
+
 def _guard_on_postgresql(connection: Connection, table: str) -> None:
-    name = f"{table}_append_only"
     known = text("SELECT 1 FROM pg_trigger WHERE tgname = :name AND tgrelid = CAST(:table AS regclass)")
     # making a trigger waits for every writer of the table, so that it is made only where there is none
-    if connection.execute(known, {"name": name, "table": table}).first() is None:
+    if connection.execute(known, {"name": _trigger(table), "table": table}).first() is None:
         connection.execute(text(_FUNCTION))
         connection.exec_driver_sql(
-            f"CREATE TRIGGER {name} BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            f"CREATE TRIGGER {_trigger(table)} BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
             "FOR EACH STATEMENT EXECUTE FUNCTION assay_append_only()"
         )
 

@@ -8,18 +8,24 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from assay.core import UnavailableError, problem
-from assay.rollout.append_only import make_append_only
+from assay.core import Problem, UnavailableError, UserError, problem
+from assay.rollout.append_only import make_append_only, unguarded
 from assay.rollout.database_file import DatabaseFile, check_committed, check_connection, identify, mark, remember_beside
 from assay.rollout.tables import APPEND_ONLY, METADATA
 
 _BUSY_SECONDS = 10
-_TABLES_LOCK = 4_151_201  # any number, the same in every process
+TABLES_LOCK = 4_151_201  # any number, the same in every process
+_INIT = "run as the tables' owner: assay database init"
+_MAY_MAKE = """
+SELECT has_schema_privilege(current_schema(), 'CREATE') AND NOT EXISTS (
+  SELECT 1 FROM pg_class WHERE relname = ANY(:tables) AND pg_table_is_visible(oid)
+    AND NOT pg_has_role(relowner, 'USAGE'))
+"""
 
 
 def open_database(url: str, *, read_only: bool = False) -> Engine:
@@ -77,17 +83,38 @@ def open_database(url: str, *, read_only: bool = False) -> Engine:
 def create_tables(engine: Engine) -> None:
     """Make the tables and triggers that are not there yet; several processes may do this at once.
 
+    On PostgreSQL nothing is done where all are there: the application's role need not own them.
+
     Raises
     ------
+    UserError
+        When some are missing, and this role may not make them.
     UnavailableError
         When the database cannot be reached or written.
     """
+    if engine.dialect.name == "postgresql" and not _lacks_what_it_may_make(engine):
+        return
     with writing(engine) as connection:
-        advisory_lock(connection, _TABLES_LOCK)
+        advisory_lock(connection, TABLES_LOCK)
         METADATA.create_all(connection)
         make_append_only(connection, APPEND_ONLY)
         identify(connection)
     mark(engine)
+
+
+def _lacks_what_it_may_make(engine: Engine) -> bool:
+    with reading(engine) as connection:
+        known = set(inspect(connection).get_table_names())
+        missing = [table.name for table in METADATA.sorted_tables if table.name not in known]
+        open_tables = unguarded(connection, [table for table in APPEND_ONLY if table.name in known])
+        if not missing and not open_tables:
+            return False
+        may = connection.execute(text(_MAY_MAKE), {"tables": open_tables}).scalar_one()
+    if not may:
+        wrong = [Problem(path=name, message="is not there", mend=_INIT) for name in missing]
+        wrong += [Problem(path=name, message="can be changed: its trigger is off", mend=_INIT) for name in open_tables]
+        raise UserError("the operations database", wrong)
+    return True
 
 
 @contextmanager
