@@ -1,10 +1,12 @@
 """The rollout's promises hold on SQLite and on PostgreSQL: every test that takes `rollouts` runs on both."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, make_url, text
 from tests.rollout.postgres import Parted, binaries, parted_database, server
 
 from assay.rollout import Rollouts, create_tables, open_database
@@ -35,26 +37,57 @@ def parted(postgres: str) -> Iterator[Parted]:
 
 
 @pytest.fixture(scope="session")
-def shared(postgres: str) -> Iterator[Parted]:
-    """As `parted`, for all tests, each of which makes its tables anew."""
+def roles(postgres: str) -> Iterator[Parted]:
+    """As `parted`, with its tables, for all tests one after another."""
     with parted_database(postgres) as found:
+        _grant(found)
         yield found
 
 
 @pytest.fixture(params=BACKENDS)
 def rollouts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rollouts]:
     """On PostgreSQL as the application, which does not own the tables."""
-    if request.param == "sqlite":
-        engine = open_database(f"sqlite:///{tmp_path / 'operations.db'}")
-        create_tables(engine)
+    with _fresh(request, tmp_path, "application") as engine:
         yield Rollouts(engine)
+
+
+@pytest.fixture(params=BACKENDS)
+def owned(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rollouts]:
+    """On PostgreSQL as the tables' owner, who may do to them what the application may not."""
+    with _fresh(request, tmp_path, "owner") as engine:
+        yield Rollouts(engine)
+
+
+@contextmanager
+def _fresh(request: pytest.FixtureRequest, folder: Path, role: str) -> Iterator[Engine]:
+    if request.param == "sqlite":
+        engine = open_database(f"sqlite:///{folder / 'operations.db'}")
+        create_tables(engine)
+        yield engine
         engine.dispose()
         return
-    roles = request.getfixturevalue("shared")
-    owner, engine = open_database(roles.owner), open_database(roles.application)
-    grant_tables(owner, application=str(engine.url.username))
+    roles = request.getfixturevalue("roles")
+    engine = open_database(getattr(roles, role))
     create_tables(engine)
-    yield Rollouts(engine)
+    yield engine
+    if role == "owner":  # who may have done anything to them
+        METADATA.drop_all(engine)
+        _grant(roles)
+    else:
+        _empty(roles)
     engine.dispose()
-    METADATA.drop_all(owner)
+
+
+def _grant(roles: Parted) -> None:
+    owner = open_database(roles.owner)
+    grant_tables(owner, application=str(make_url(roles.application).username))
     owner.dispose()
+
+
+def _empty(roles: Parted) -> None:
+    """Take all rows away, as only a superuser can, for whom the triggers are silent."""
+    superuser = open_database(roles.superuser)
+    with superuser.begin() as connection:
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        connection.execute(text(f"TRUNCATE {', '.join(METADATA.tables)} RESTART IDENTITY"))
+    superuser.dispose()

@@ -27,8 +27,8 @@ def example(table):
 
 
 @pytest.mark.parametrize("table", APPEND_ONLY, ids=lambda table: table.name)
-def test_no_statement_changes_or_deletes(rollouts, table):
-    engine = rollouts.engine
+def test_no_statement_changes_or_deletes(owned, table):
+    engine = owned.engine
     with writing(engine) as connection:
         connection.execute(insert(table).values(example(table)))
     with reading(engine) as connection:
@@ -43,8 +43,8 @@ def test_no_statement_changes_or_deletes(rollouts, table):
         assert connection.execute(select(table)).all() == before
 
 
-def test_tables_made_before_are_guarded_too_and_keep_their_rows(rollouts):
-    engine = rollouts.engine
+def test_tables_made_before_are_guarded_too_and_keep_their_rows(owned):
+    engine = owned.engine
     tables = [table for table in METADATA.sorted_tables if table is not DATABASE_ID]
     METADATA.drop_all(engine, tables)
     METADATA.create_all(engine)  # without a trigger

@@ -16,16 +16,16 @@ def age(rollouts):
             connection.execute(update(table).values(at=EARLIER))
 
 
-def test_what_came_later_does_not_count(rollouts):
-    row = rollouts.begin(ref=ref(1), run_key="run", policy=LIMITS)
-    traffic(rollouts, equal(300))
-    age(rollouts)
-    then = rollouts.assess(row.id)
+def test_what_came_later_does_not_count(owned):
+    row = owned.begin(ref=ref(1), run_key="run", policy=LIMITS)
+    traffic(owned, equal(300))
+    age(owned)
+    then = owned.assess(row.id)
     assert then.decision is Decision.ADVANCE
-    traffic(rollouts, worse(3000))
-    traffic(rollouts, [(1, None, None)] * 50)
-    assert rollouts.assess(row.id).decision is Decision.ROLLBACK
-    found = rollouts.assess(row.id, as_of=BETWEEN)
+    traffic(owned, worse(3000))
+    traffic(owned, [(1, None, None)] * 50)
+    assert owned.assess(row.id).decision is Decision.ROLLBACK
+    found = owned.assess(row.id, as_of=BETWEEN)
     assert (found.decision, found.checks, found.scored, found.at) == (Decision.ADVANCE, then.checks, 300, BETWEEN)
 
 

@@ -177,16 +177,16 @@ def test_what_was_begun_before_moves_named_their_version_is_told_too(rollouts):
     ]  # fmt: skip
 
 
-def test_a_rollouts_row_that_was_tampered_with_changes_no_history(rollouts):
-    rollouts.begin(ref=ref(7), run_key="run", policy=LIMITS, evidence={**begun_on(7), "version": 9})
-    before = timeline(rollouts.engine, "income")
-    with writing(rollouts.engine) as connection:
+def test_a_rollouts_row_that_was_tampered_with_changes_no_history(owned):
+    owned.begin(ref=ref(7), run_key="run", policy=LIMITS, evidence={**begun_on(7), "version": 9})
+    before = timeline(owned.engine, "income")
+    with writing(owned.engine) as connection:
         connection.execute(update(ROLLOUT).values(version=8, run_key="other", canary=ref(8).to_json()))
-    assert timeline(rollouts.engine, "income") == before
+    assert timeline(owned.engine, "income") == before
     assert [each.version for each in before] == [7]
-    with writing(rollouts.engine) as connection:
+    with writing(owned.engine) as connection:
         connection.execute(ROLLOUT.delete())
-    assert timeline(rollouts.engine, "income") == before
+    assert timeline(owned.engine, "income") == before
 
 
 def test_moves_that_tell_no_story_are_refused():

@@ -99,7 +99,6 @@ OF_DATABASE = (
     "GRANT {owner} TO CURRENT_USER",
     "ALTER ROLE CURRENT_USER SUPERUSER",
     "ALTER DATABASE {database} SET session_replication_role = replica",
-    "ALTER SYSTEM SET session_replication_role = replica",
     "SELECT setval('move_id_seq', 1000)",
 )
 

@@ -57,6 +57,11 @@ def table(rollouts):
     return AnchorTable(rollouts.engine)
 
 
+@pytest.fixture
+def owned_table(owned):
+    return AnchorTable(owned.engine)
+
+
 def shipper(table, file, dossier, records):
     """A process that adds records to a dossier and ships after each."""
     url = table.engine.url.render_as_string(hide_password=False)
@@ -155,29 +160,29 @@ def test_a_changed_byte_anywhere_is_refused_and_left_as_it_is(shared, data):
             read_shipped(file)
 
 
-def test_a_rewritten_table_is_refused_though_it_is_whole_in_itself(table, tmp_path):
+def test_a_rewritten_table_is_refused_though_it_is_whole_in_itself(owned_table, tmp_path):
     file = tmp_path / "anchors.jsonl"
-    lengthen(table, "d", "e", "d", "e")
-    ship(table, file)
-    shipped, anchors = file.read_bytes(), list(table.all())
+    lengthen(owned_table, "d", "e", "d", "e")
+    ship(owned_table, file)
+    shipped, anchors = file.read_bytes(), list(owned_table.all())
     forged = chained([replace(anchors[0], digest="1" * 64), *anchors[1:]])
     shorter = anchors[:-1]
     without_the_first = chained([anchor for anchor in anchors if anchor.dossier == "d"])
     for other in (forged, shorter, without_the_first, []):
-        rewrite(table, other)
-        assert table.check() == []
+        rewrite(owned_table, other)
+        assert owned_table.check() == []
         with pytest.raises(UserError, match=r"anchors.jsonl"):
-            ship(table, file)
+            ship(owned_table, file)
         assert file.read_bytes() == shipped
-    assert [each.path for each in disagreements(table, file)] == ["line 1", "line 2", "line 3", "line 4"]
-    rewrite(table, anchors)
-    assert (ship(table, file), disagreements(table, file)) == (0, [])
+    assert [each.path for each in disagreements(owned_table, file)] == ["line 1", "line 2", "line 3", "line 4"]
+    rewrite(owned_table, anchors)
+    assert (ship(owned_table, file), disagreements(owned_table, file)) == (0, [])
 
 
-def test_a_table_that_does_not_chain_says_where_and_is_not_shipped(table, tmp_path):
+def test_a_table_that_does_not_chain_says_where_and_is_not_shipped(owned_table, tmp_path):
     file = tmp_path / "anchors.jsonl"
-    lengthen(table, "d", "e", "d")
-    anchors = list(table.all())
+    lengthen(owned_table, "d", "e", "d")
+    anchors = list(owned_table.all())
     lost = "anchor 2 is missing: anchor 3 comes next"
     for other, doubt in {
         (anchors[0], replace(anchors[1], digest="1" * 64), anchors[2]): "anchor 2 (dossier e, record 1) does not chain",
@@ -185,10 +190,10 @@ def test_a_table_that_does_not_chain_says_where_and_is_not_shipped(table, tmp_pa
         (anchors[1],): "anchor 1 is missing: anchor 2 comes next",
         tuple(chained(anchors[1:])): "anchor 2 is record 2 of dossier d, not record 1",
     }.items():
-        rewrite(table, other)
-        assert table.check() == [doubt]
+        rewrite(owned_table, other)
+        assert owned_table.check() == [doubt]
         with pytest.raises(UserError) as refused:
-            ship(table, file)
+            ship(owned_table, file)
         assert doubt in str(refused.value)
         assert file.read_bytes() == b""
     assert list(doubts([anchors[2]], anchors[0])) == [lost]

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 from assay.core import Problem, UserError, problem
 from assay.rollout.append_only import make_append_only, unguarded
 from assay.rollout.database import TABLES_LOCK, advisory_lock, writing
+from assay.rollout.database_file import identify
 from assay.rollout.tables import APPEND_ONLY, APPLICATION_RIGHTS, METADATA, READER_RIGHTS
 
 _ROLE = """
@@ -64,6 +65,7 @@ def grant_tables(engine: Engine, *, application: str, readers: Sequence[str] = (
             make_append_only(connection, APPEND_ONLY)
             for table in unguarded(connection, APPEND_ONLY):
                 connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE TRIGGER {table}_append_only")
+            identify(connection)
             _grant(connection, application, APPLICATION_RIGHTS)
             for reader in readers:
                 _grant(connection, reader, READER_RIGHTS)

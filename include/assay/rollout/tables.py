@@ -205,8 +205,8 @@ APPEND_ONLY = (MOVE, ANCHOR, WAIVER, WAIVER_SIGNATURE, ATTEMPT)
 
 APPLICATION_RIGHTS = {
     **dict.fromkeys(APPEND_ONLY, ("SELECT", "INSERT")),
-    **dict.fromkeys((REQUEST, PREDICTION, LABEL), ("SELECT", "INSERT")),
-    **dict.fromkeys((DEPLOYMENT, ROLLOUT, INCIDENT), ("SELECT", "INSERT", "UPDATE")),
+    **dict.fromkeys((DATABASE_ID, REQUEST, PREDICTION, LABEL), ("SELECT", "INSERT")),
+    **dict.fromkeys((HEARTBEAT, DEPLOYMENT, ROLLOUT, INCIDENT), ("SELECT", "INSERT", "UPDATE")),
 }
 """What a role that does not own the tables needs to do with each; nobody deletes."""
 
