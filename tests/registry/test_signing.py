@@ -74,9 +74,9 @@ def write(folder, files):
     return folder
 
 
-def stock(folder, signing_key):
-    """Verify with OpenSSF's own command line."""
-    (pem,) = public_keys(signing_key).values()
+def stock(folder, signing_key=None, *, pem=""):
+    """Verify with OpenSSF's own command line, by a key or by a public key in PEM."""
+    (pem,) = [pem] if pem else public_keys(signing_key).values()
     public = folder.parent / "key.pub"
     public.write_text(pem)
     verify = [sys.executable, "-m", "model_signing", "verify", "key"]

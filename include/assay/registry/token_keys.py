@@ -136,12 +136,14 @@ class TokenKeys:
     def _key(self, use: Use, public: Any) -> PrivateKey:
         from cryptography.hazmat.primitives.asymmetric import ec
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-        from pkcs11 import Attribute
+        from pkcs11 import Attribute, KeyType
 
         point = bytes(public[Attribute.EC_POINT])
         length = 32 if use == "records" else 65
         point = point[-length:]  # a DER octet string around it, which some tokens leave out
         try:
+            if public.key_type is not (KeyType.EC_EDWARDS if use == "records" else KeyType.EC):
+                raise ValueError("a key of another type")
             if use == "records":
                 read: Any = Ed25519PublicKey.from_public_bytes(point)
             else:
