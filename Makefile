@@ -47,7 +47,7 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml $(BOOTS
 demo: setup ## Retrain, gate, approve and promote the example model on a stack started for it
 	@$(BIN)/assay demo
 
-up: setup ## Start Airflow, MLflow and the gateway on this machine
+up: setup ## Start Airflow, MLflow, the gateway and the signer on this machine
 	@$(BIN)/assay up
 
 down: setup ## End them and everything that they started

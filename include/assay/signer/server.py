@@ -1,7 +1,6 @@
 """The signer's port: HTTP on a Unix socket, or over TCP with a token. One request a connection, all of it bounded."""
 
 import hmac
-import io
 import json
 import logging
 import os
@@ -12,43 +11,21 @@ import struct
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from assay.core import AssayError, UnavailableError, problem
 from assay.registry.signer_client import short_path
+from assay.signer.bounds import LONGEST_HEAD, BoundedStream, Bounds
 from assay.signer.requests import RefusedError
 from assay.signer.service import Signer
 
 log = logging.getLogger(__name__)
 
-_LONGEST_HEAD = 16 * 1024
-_LONGEST_BODY = 32 * 1024 * 1024  # a verdict over thousands of columns has some megabytes
-_AT_ONCE = 16
 _PIECE = 64 * 1024
 _UNAUTHENTICATED, _FORBIDDEN, _NO_SUCH = 401, 403, 404
 _LENGTH_NEEDED, _TOO_LARGE, _FAILED, _UNAVAILABLE = 411, 413, 500, 503
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Bounds:
-    """How much, and how long, a connection may take.
-
-    Attributes
-    ----------
-    body
-        Bytes of a request's body.
-    seconds
-        From the connection to the answer.
-    at_once
-        Connections that are served at the same time; more are turned away.
-    """
-
-    body: int = _LONGEST_BODY
-    seconds: float = 20.0
-    at_once: int = _AT_ONCE
 
 
 class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
@@ -175,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         self.request.settimeout(self.server.bounds.seconds)
         super().setup()
-        self.rfile: Any = _Bounded(self.rfile, _LONGEST_HEAD)
+        self.rfile: Any = BoundedStream(self.rfile, LONGEST_HEAD)
 
     def do_GET(self) -> None:
         self._answer(self._health)
@@ -249,29 +226,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the library's name)
         log.debug(format, *args)
-
-
-class _Bounded(io.RawIOBase):
-    """A stream that ends after so many bytes."""
-
-    def __init__(self, stream: Any, left: int) -> None:
-        self._stream, self.left = stream, left
-
-    def readline(self, size: int | None = -1) -> bytes:
-        most = self.left if size is None or size < 0 else min(size, self.left)
-        line: bytes = self._stream.readline(most)
-        self.left -= len(line)
-        return line
-
-    def read(self, size: int | None = -1) -> bytes:
-        most = self.left if size is None or size < 0 else min(size, self.left)
-        content: bytes = self._stream.read(most)
-        self.left -= len(content)
-        return content
-
-    def close(self) -> None:
-        self._stream.close()
-        super().close()
 
 
 @contextmanager
