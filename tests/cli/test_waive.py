@@ -21,6 +21,7 @@ CHECK = "fairness/tpr_difference/sex"
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     names = ("ASSAY_KEYS", "ASSAY_OPERATIONS_DB", "ASSAY_SIGNING_KEY", "ASSAY_MODEL_SIGNING_KEY")
+    names += ("ASSAY_SIGNER", "ASSAY_SIGNER_KEYS", "ASSAY_PKCS11_MODULE")
     for name in names:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ASSAY_HOME", str(tmp_path))
@@ -104,6 +105,24 @@ def test_the_second_person_signs_with_a_key_of_their_own(home):
     assert "counts from now on" in said
     assert doubts(home, stored(home)[0], "high") == []
     assert waive("toy", "--sign", waiver.id, "--owner", "bob", "--key", str(officer))[0] == 2  # once is enough
+
+
+def test_where_a_signer_holds_the_keys_a_person_signs_and_a_task_cannot(home, monkeypatch):
+    """The port that signs records is no help; a person's key file is, and the key's own folder, to who may read it."""
+    (home / "private").mkdir(mode=0o700)
+    for name in ("signing.pem", "model.pem"):
+        (home / "keys" / name).rename(home / "private" / name)
+    add_person(home / "keys", "ann", home / "ann.pem")
+    monkeypatch.setenv("ASSAY_SIGNER", f"unix:{home / 'run' / 'signer.sock'}")
+    code, refused = new()
+    assert (code, stored(home)) == (2, [])
+    assert "the signer holds it; a person signs with a key file of their own" in refused
+    code, said = new("--key", str(home / "ann.pem"))
+    assert (code, doubts(home, stored(home)[0], "low")) == (0, [])
+    assert "counts from now on" in said
+    monkeypatch.setenv("ASSAY_SIGNER_KEYS", str(home / "private"))  # as an operator at the machine with the keys
+    code, said = new(reason="another")
+    assert (code, doubts(home, stored(home)[1], "low")) == (0, [])
 
 
 def test_everything_wrong_is_one_message_and_nothing_is_stored(home):

@@ -37,7 +37,20 @@ def test_the_stack_of_this_folder_is_spoken_to(home):
     assert os.environ["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:2"
     assert os.environ["MLFLOW_TRACKING_PASSWORD"] == secrets["mlflow_admin_password"]
     assert os.environ["ASSAY_GATEWAY_URL"] == "http://127.0.0.1:3"
+    assert os.environ["ASSAY_SIGNER"] == f"unix:{home}/run/signer.sock"
+    assert (
+        "ASSAY_SIGNER_KEYS" not in os.environ
+    )  # an older stack keeps its keys there
     assert not {"MLFLOW_FLASK_SERVER_SECRET_KEY", "AIRFLOW__CORE__FERNET_KEY"} & os.environ.keys()
+
+
+def test_the_desk_is_told_where_the_private_keys_are(home):
+    save(home, State(ports=PORTS))
+    load_or_create(home)
+    (home / "signer").mkdir()
+    adopt()
+    assert os.environ["ASSAY_SIGNER_KEYS"] == f"{home}/signer"
+    assert os.environ["ASSAY_KEYS"] == f"{home}/keys"
 
 
 @pytest.mark.parametrize("name", ["MLFLOW_TRACKING_URI", "ASSAY_OPERATIONS_DB"])

@@ -38,6 +38,8 @@ __all__ = [
     "rotate_keys",
 ]
 
+_PERSONS = "the signer holds it; a person signs with a key file of their own, made with: assay keys add NAME --key FILE"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signature:
@@ -175,7 +177,8 @@ class Keyring:
         held = self.private.held(use)
         if not held:
             place = self.private.place_of(use)
-            raise problem(place, "cannot be read: there is no such key", MEND)
+            mend = MEND if self.signer is None else _PERSONS
+            raise problem(place, "cannot be read: there is no such key", mend)
         counting = [key for key in held if self._counts(key_id(key.public))]
         if not counting:
             self._in_use(held[0], self.private.place)
