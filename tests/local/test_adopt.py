@@ -38,9 +38,7 @@ def test_the_stack_of_this_folder_is_spoken_to(home):
     assert os.environ["MLFLOW_TRACKING_PASSWORD"] == secrets["mlflow_admin_password"]
     assert os.environ["ASSAY_GATEWAY_URL"] == "http://127.0.0.1:3"
     assert os.environ["ASSAY_SIGNER"] == f"unix:{home}/run/signer.sock"
-    assert (
-        "ASSAY_SIGNER_KEYS" not in os.environ
-    )  # an older stack keeps its keys there
+    assert "ASSAY_SIGNER_KEYS" not in os.environ  # an older stack keeps its keys there
     assert not {"MLFLOW_FLASK_SERVER_SECRET_KEY", "AIRFLOW__CORE__FERNET_KEY"} & os.environ.keys()
 
 
