@@ -18,7 +18,7 @@ _MOST_FILES = 10_000
 _LONGEST_NAME = 1024
 
 
-class RefusedError(Exception):
+class RequestRefusedError(Exception):
     """Why something is not signed, in one sentence, with the HTTP status that says so."""
 
     def __init__(self, sentence: str, *, status: int = 422) -> None:
@@ -53,15 +53,15 @@ def read_record_request(content: bytes) -> RecordRequest:
 
     Raises
     ------
-    RefusedError
+    RequestRefusedError
         When it is anything else.
     """
     raw = _object(content, {"dossier", "number", "digest", "record"})
     if type(raw["number"]) is not int or raw["number"] < 1:
-        raise RefusedError("number is not a whole number from 1")
+        raise RequestRefusedError("number is not a whole number from 1")
     record = _record(raw["record"])
     if record.digest != raw["digest"]:
-        raise RefusedError(f"digest is not the record's, which is {record.digest}")
+        raise RequestRefusedError(f"digest is not the record's, which is {record.digest}")
     return RecordRequest(dossier=_dossier(raw), number=raw["number"], record=record)
 
 
@@ -70,18 +70,18 @@ def read_model_request(content: bytes) -> ModelRequest:
 
     Raises
     ------
-    RefusedError
+    RequestRefusedError
         When it is anything else.
     """
     raw = _object(content, {"dossier", "files"})
     files = raw["files"]
     if not isinstance(files, dict) or not 1 <= len(files) <= _MOST_FILES:
-        raise RefusedError(f"files is not a list of 1 to {_MOST_FILES:,} names with their digests")
+        raise RequestRefusedError(f"files is not a list of 1 to {_MOST_FILES:,} names with their digests")
     for name, digest in files.items():
         if not (is_plain(name) and name.isprintable() and len(name) <= _LONGEST_NAME) or name == SIGNATURE:
-            raise RefusedError(f"{name[:100]!r} is not the name of a file in a model's folder")
+            raise RequestRefusedError(f"{name[:100]!r} is not the name of a file in a model's folder")
         if not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
-            raise RefusedError(f"the digest of {name[:100]!r} is not a SHA-256")
+            raise RequestRefusedError(f"the digest of {name[:100]!r} is not a SHA-256")
     return ModelRequest(dossier=_dossier(raw), files=files)
 
 
@@ -90,9 +90,9 @@ def _object(content: bytes, names: set[str]) -> dict[str, Any]:
     try:
         raw = json.loads(content, object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        raise RefusedError("the request is not JSON, or names a field twice") from None
+        raise RequestRefusedError("the request is not JSON, or names a field twice") from None
     if not isinstance(raw, dict) or raw.keys() != names:
-        raise RefusedError(f"the request does not consist of {', '.join(sorted(names))}")
+        raise RequestRefusedError(f"the request does not consist of {', '.join(sorted(names))}")
     return raw
 
 
@@ -109,27 +109,27 @@ def _no_constant(name: str) -> Any:
 
 def _dossier(raw: Mapping[str, Any]) -> str:
     if not isinstance(raw["dossier"], str) or not _DOSSIER.fullmatch(raw["dossier"]):
-        raise RefusedError("dossier is not the id of an MLflow run")
+        raise RequestRefusedError("dossier is not the id of an MLflow run")
     return str(raw["dossier"])
 
 
 def _record(raw: Any) -> Record:
     """A verdict or event in which every field has its type, and which is written back as it was read."""
     if not isinstance(raw, dict):
-        raise RefusedError("record is neither a verdict nor an event")
+        raise RequestRefusedError("record is neither a verdict nor an event")
     form = Event if "event" in raw else Verdict
     try:
         _form(form).validate_json(json.dumps(raw), strict=True)
         record = record_from_dict(raw)
         whole = canonical_json(record.to_dict()) == canonical_json(raw)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise RefusedError(f"record does not have the form of {_called(form)}") from None
+        raise RequestRefusedError(f"record does not have the form of {_called(form)}") from None
     if not whole:
-        raise RefusedError(f"record holds what {_called(form)} does not")
+        raise RequestRefusedError(f"record holds what {_called(form)} does not")
     if not _KIND.fullmatch(record.kind):
-        raise RefusedError("record is of a kind that is not a name")
+        raise RequestRefusedError("record is of a kind that is not a name")
     if isinstance(record, Event) and not 1 <= len(record.operation) <= _LONGEST_OPERATION:
-        raise RefusedError(f"operation is not a key of 1 to {_LONGEST_OPERATION:,} characters")
+        raise RequestRefusedError(f"operation is not a key of 1 to {_LONGEST_OPERATION:,} characters")
     return record
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from assay.core import Anchor, Event, Outcome, Verdict
 from assay.core.verdict import decide
 from assay.registry.dossier import BEFORE_TRAINING
-from assay.signer.requests import ModelRequest, RecordRequest, RefusedError
+from assay.signer.requests import ModelRequest, RecordRequest, RequestRefusedError
 
 _CONFLICT = 409
 
@@ -20,25 +20,25 @@ def check_record(request: RecordRequest, anchors: Sequence[Anchor]) -> None:
 
     Raises
     ------
-    RefusedError
+    RequestRefusedError
         When it does not; with status 409 when the dossier has grown in the meantime.
     """
     _check_anchors(request.dossier, anchors)
     record, head = request.record, anchors[-1].digest if anchors else None
     if isinstance(record, Verdict) and record.outcome is Outcome.PASS and decide(record.checks) is not Outcome.PASS:
-        raise RefusedError(f"the verdict of {record.gate} passes, and its critical checks do not")
+        raise RequestRefusedError(f"the verdict of {record.gate} passes, and its critical checks do not")
     if request.number != len(anchors) + 1:
         message = f"record {request.number} does not follow record {len(anchors)}, the last that is anchored"
-        raise RefusedError(message, status=_CONFLICT)
+        raise RequestRefusedError(message, status=_CONFLICT)
     if record.previous != head:
         message = f"record {request.number} continues {record.previous}, and the anchored head is {head}"
-        raise RefusedError(message, status=_CONFLICT)
+        raise RequestRefusedError(message, status=_CONFLICT)
     if isinstance(record, Verdict):
         attempts = sum(anchor.kind == record.gate for anchor in anchors)
         if record.attempt != attempts + 1:
-            raise RefusedError(f"attempt {record.attempt} of {record.gate} does not follow attempt {attempts}")
+            raise RequestRefusedError(f"attempt {record.attempt} of {record.gate} does not follow attempt {attempts}")
     elif isinstance(record, Event) and any(anchor.operation == record.operation for anchor in anchors):
-        raise RefusedError(f"the operation {record.operation!r} is in the dossier already", status=_CONFLICT)
+        raise RequestRefusedError(f"the operation {record.operation!r} is in the dossier already", status=_CONFLICT)
 
 
 def check_model(request: ModelRequest, anchors: Sequence[Anchor]) -> None:
@@ -46,15 +46,15 @@ def check_model(request: ModelRequest, anchors: Sequence[Anchor]) -> None:
 
     Raises
     ------
-    RefusedError
+    RequestRefusedError
         When its dossier has no anchored verdict that must stand before training.
     """
     _check_anchors(request.dossier, anchors)
     missing = sorted(BEFORE_TRAINING - {anchor.kind for anchor in anchors})
     if missing:
-        raise RefusedError(f"the dossier {request.dossier} has no anchored verdict of {', '.join(missing)}")
+        raise RequestRefusedError(f"the dossier {request.dossier} has no anchored verdict of {', '.join(missing)}")
 
 
 def _check_anchors(dossier: str, anchors: Sequence[Anchor]) -> None:
     if [anchor.number for anchor in anchors] != list(range(1, len(anchors) + 1)):
-        raise RefusedError(f"the anchors of the dossier {dossier} have a gap")
+        raise RequestRefusedError(f"the anchors of the dossier {dossier} have a gap")

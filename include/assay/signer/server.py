@@ -18,7 +18,7 @@ from typing import Any
 from assay.core import AssayError, UnavailableError, problem
 from assay.registry.signer_client import short_path
 from assay.signer.bounds import LONGEST_HEAD, BoundedStream, Bounds
-from assay.signer.requests import RefusedError
+from assay.signer.requests import RequestRefusedError
 from assay.signer.service import Signer
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
         super().__init__(address, _Handler)
 
     def who(self, connection: socket.socket, shown: str) -> str:
-        """Who is asking; a `RefusedError` when it is nobody who may."""
+        """Who is asking; a `RequestRefusedError` when it is nobody who may."""
         raise NotImplementedError
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -103,7 +103,7 @@ class UnixServer(_Server):
         size = struct.calcsize("3i")
         pid, uid, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))
         if uid not in self._uids:
-            raise RefusedError(f"user {uid} may not ask for signatures", status=_FORBIDDEN)
+            raise RequestRefusedError(f"user {uid} may not ask for signatures", status=_FORBIDDEN)
         return f"uid {uid} pid {pid}"
 
 
@@ -134,7 +134,7 @@ class TcpServer(_Server):
         """The address on the other side, if it shows the token."""
         scheme, _, token = shown.partition(" ")
         if scheme != "Bearer" or not hmac.compare_digest(token.encode(), self._token):
-            raise RefusedError("the token is missing or wrong", status=_UNAUTHENTICATED)
+            raise RequestRefusedError("the token is missing or wrong", status=_UNAUTHENTICATED)
         return f"token from {connection.getpeername()[0]}"
 
     def get_request(self) -> tuple[Any, Any]:
@@ -162,7 +162,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _health(self) -> dict[str, str]:
         if self.path != "/healthz":
-            raise RefusedError("there is nothing here", status=_NO_SUCH)
+            raise RequestRefusedError("there is nothing here", status=_NO_SUCH)
         if isinstance(self.server, UnixServer):
             self.server.who(self.connection, "")
         self.server.signer.check()
@@ -176,30 +176,32 @@ class _Handler(BaseHTTPRequestHandler):
             "/v1/models": signer.sign_model,
         }
         if self.path not in kinds:
-            raise RefusedError(f"nothing of the kind {self.path[:100]!r} is signed here", status=_NO_SUCH)
+            raise RequestRefusedError(f"nothing of the kind {self.path[:100]!r} is signed here", status=_NO_SUCH)
         content = self._body()
         try:
             return kinds[self.path](content, who=who)
-        except RefusedError as refused:
+        except RequestRefusedError as refused:
             log.warning("refused %s: %s", who, refused)
             raise
 
     def _body(self) -> bytes:
         length = self.headers.get("Content-Length", "")
         if "Transfer-Encoding" in self.headers or not (length.isascii() and length.isdigit()):
-            raise RefusedError("the request does not say how long it is", status=_LENGTH_NEEDED)
+            raise RequestRefusedError("the request does not say how long it is", status=_LENGTH_NEEDED)
         if len(length) > 12 or int(length) > self.server.bounds.body:
-            raise RefusedError(f"the request is longer than {self.server.bounds.body:,} bytes", status=_TOO_LARGE)
+            raise RequestRefusedError(
+                f"the request is longer than {self.server.bounds.body:,} bytes", status=_TOO_LARGE
+            )
         self.rfile.left = int(length)
         content = self.rfile.read(int(length))
         if len(content) != int(length):
-            raise RefusedError("the request is shorter than it says", status=400)
+            raise RequestRefusedError("the request is shorter than it says", status=400)
         return bytes(content)
 
     def _answer(self, act: Callable[[], dict[str, str]]) -> None:
         try:
             status, answer = 200, act()
-        except RefusedError as refused:
+        except RequestRefusedError as refused:
             status, answer = refused.status, {"error": str(refused)}
         except UnavailableError as error:
             log.error("cannot sign: %s", error)

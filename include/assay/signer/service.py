@@ -12,7 +12,7 @@ from assay.registry.keys import Keyring, record_message
 from assay.registry.pem import key_id
 from assay.registry.signing import make_bundle, make_statement
 from assay.signer.journal import Journal
-from assay.signer.requests import RefusedError, read_model_request, read_record_request
+from assay.signer.requests import RequestRefusedError, read_model_request, read_record_request
 from assay.signer.rules import check_model, check_record
 
 R = TypeVar("R")
@@ -40,7 +40,7 @@ class Rate:
 
         Raises
         ------
-        RefusedError
+        RequestRefusedError
             With status 429 when none is left.
         """
         with self._lock:
@@ -48,7 +48,9 @@ class Rate:
             self._left = min(self._burst, self._left + (now - self._at) * self._per_second)
             self._at = now
             if self._left < 1:
-                raise RefusedError(f"more than {self._per_second:.0f} signatures a second are asked for", status=429)
+                raise RequestRefusedError(
+                    f"more than {self._per_second:.0f} signatures a second are asked for", status=429
+                )
             self._left -= 1
 
 
@@ -81,7 +83,7 @@ class Signer:
 
         Raises
         ------
-        RefusedError
+        RequestRefusedError
             When the request is refused.
         UnavailableError
             When the keys, the database or the disk fail.
@@ -108,7 +110,7 @@ class Signer:
 
         Raises
         ------
-        RefusedError, UnavailableError
+        RequestRefusedError, UnavailableError
             As `sign_record`.
         """
         request = read_model_request(content)
