@@ -11,7 +11,7 @@ from tests.rollout.postgres import Parted, binaries, parted_database, server
 
 from assay.rollout import Rollouts, create_tables, open_database
 from assay.rollout.roles import grant_tables
-from assay.rollout.tables import METADATA
+from assay.rollout.tables import DATABASE_ID, METADATA
 
 POSTGRES = binaries()
 BACKENDS = ["sqlite", "postgresql"] if POSTGRES else ["sqlite"]
@@ -89,5 +89,6 @@ def _empty(roles: Parted) -> None:
     superuser = open_database(roles.superuser)
     with superuser.begin() as connection:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
-        connection.execute(text(f"TRUNCATE {', '.join(METADATA.tables)} RESTART IDENTITY"))
+        names = [table.name for table in METADATA.sorted_tables if table is not DATABASE_ID]
+        connection.execute(text(f"TRUNCATE {', '.join(names)} RESTART IDENTITY"))
     superuser.dispose()
