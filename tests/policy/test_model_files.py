@@ -40,7 +40,7 @@ CODE = ["lib/__init__.py", "lib/features.py", "policy.yaml", "train.py"]
     ],
 )
 def test_all_files_are_code_but_data_caches_and_hidden_ones(folder, source, also):
-    assert list(read_model_files(folder, source=source)) == sorted([*CODE, *also])
+    assert list(read_model_files(folder, source)) == sorted([*CODE, *also])
 
 
 def test_files_come_back_byte_for_byte(folder, tmp_path):

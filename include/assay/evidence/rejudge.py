@@ -36,6 +36,7 @@ from assay.core import (
     code_version,
     sha256_bytes,
 )
+from assay.evidence.course import BEFORE_TRAINING
 from assay.evidence.judging import Case, broken, judge_gate
 from assay.evidence.training import train
 from assay.policy import code_files, file_digests, read_model_files
@@ -43,7 +44,7 @@ from assay.policy import code_files, file_digests, read_model_files
 if TYPE_CHECKING:
     from assay.data.snapshots import Snapshot
 
-BEFORE_TRAINING = ("contract",)
+
 CASE, ANSWER, POLICY, CONTRACT, TRAIN, MODEL, CHAMPION, BEFORE = (
     "case.json", "answer.json", "policy.yaml", "contract.json", "train.py", "model.onnx", "champion.onnx",
     "before.onnx",

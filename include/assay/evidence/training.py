@@ -8,7 +8,7 @@ it gave back and measures it.
 import json
 import logging
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,7 +79,12 @@ class Trained:
 
 
 def train(
-    case: Case, model_files: Mapping[str, bytes], *, mitigated: bool = False, folder: Path | None = None
+    case: Case,
+    model_files: Mapping[str, bytes],
+    *,
+    mitigated: bool = False,
+    folder: Path | None = None,
+    report: Callable[[str], None] = log.info,
 ) -> Trained:
     """Train a candidate in a box, check what comes out, and see that its ONNX form agrees with scikit-learn.
 
@@ -93,6 +98,8 @@ def train(
         Whether the policy's mitigation has a say in it.
     folder
         Where the job is laid out; a temporary folder by default. Whatever is there is deleted, before and after.
+    report
+        Gets every line that the team's code prints.
 
     Raises
     ------
@@ -107,7 +114,7 @@ def train(
         job = JobFolder(folder or Path(scratch) / "job")
         try:
             prepare(case, model_files, job, mitigated=mitigated)
-            run_job(job)
+            run_job(job, report=report)
             return collect(case, job, mitigated=mitigated)
         finally:
             job.remove()

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from assay.core import Check, Outcome, Verdict
+from assay.evidence import course
 from assay.evidence.card.words import NOTHING as NOTHING
 from assay.evidence.card.words import TIMES as TIMES
 from assay.evidence.card.words import interval as interval
@@ -23,13 +24,7 @@ GATES = {
 }
 """Every gate of a retraining in its order, and its heading."""
 
-TASKS = {
-    "contract": "data_validation",
-    "performance": "performance_gate",
-    "fairness": "fairness_gate",
-    "robustness": "robustness_gate",
-    "canary": "canary_promotion",
-}
+TASKS = {**course.TASKS, "canary": "canary_promotion"}
 """The orchestrator's name of a gate's task, where it is another."""
 
 _SAID = {
@@ -43,7 +38,7 @@ _SAID = {
 def task(verdict: Verdict, mitigated: Collection[str]) -> str:
     """The orchestrator's name of the task that a verdict came from, `mitigated` being what mitigation made."""
     name = TASKS.get(verdict.gate, verdict.gate)
-    again = verdict.model in mitigated and verdict.gate in ("performance", "fairness")
+    again = verdict.model in mitigated and verdict.gate in course.JUDGED_AGAIN
     return f"mitigated_{name}" if again else name
 
 

@@ -24,6 +24,7 @@ from assay.core import (
     utc_now,
 )
 from assay.core.text import verdict_text
+from assay.evidence import course
 from assay.evidence.judging import broken
 from assay.evidence.opening import archive, rollouts
 from assay.evidence.waivers import Waiver, cover, stored_waivers, waived, waiver_event
@@ -241,8 +242,7 @@ class Run:
     @property
     def reviewed(self) -> set[str]:
         """Gates whose INCONCLUSIVE the policy sends to a person instead of stopping the run."""
-        gates = dict(self.folder.policy.gates)
-        return {name for name, part in gates.items() if part.on_inconclusive == "review"}
+        return course.reviewed(self.folder.policy)
 
     def doubts(self, *gates: str, trained: bool = True) -> tuple[list[Verdict], list[str]]:
         """The latest verdict of each gate, and all that keeps this very candidate from going on with them."""
@@ -340,10 +340,11 @@ class Run:
         verdict = self._keep(gate, judgement, watch, trained)
         if verdict.outcome is Outcome.ERROR:
             raise GateErrored(f"{gate} gate: ERROR: {verdict.worst_check.reason if verdict.worst_check else ''}")
-        if verdict.outcome is Outcome.INCONCLUSIVE and gate in self.reviewed:
+        if not course.goes_on(self.folder.policy, gate, verdict.outcome):
+            if not self._is_waived(verdict):
+                raise GateFailed(verdict)
+        elif verdict.outcome is Outcome.INCONCLUSIVE:
             log.warning("%s gate: INCONCLUSIVE; the policy sends it to a person to decide", gate)
-        elif verdict.outcome is not Outcome.PASS and not self._is_waived(verdict):
-            raise GateFailed(verdict)
         return verdict
 
     def _is_waived(self, verdict: Verdict) -> bool:

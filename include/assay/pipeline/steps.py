@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from assay.core import Judgement, UserError, fault_point
+from assay.evidence import course
 from assay.evidence.judging import judge_gate
 from assay.evidence.opening import archive, model_lock, rollouts, snapshots_lock
 from assay.pipeline.gating import (
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 _REMEMBERED = 10  # earlier snapshots that a new one is compared with
 
-GATES = ("performance", "fairness", "robustness")
+GATES = course.CANDIDATE_GATES
 
 __all__ = [
     "candidate",

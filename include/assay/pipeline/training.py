@@ -3,7 +3,8 @@
 import logging
 from typing import TYPE_CHECKING, Any
 
-from assay.core import Outcome, Settings, Verdict, fault_point, sha256_bytes
+from assay.core import Settings, Verdict, fault_point, sha256_bytes
+from assay.evidence import course
 from assay.evidence.training import collect, prepare
 from assay.pipeline.run import NotNeeded, Run, Which
 from assay.registry.dossier import EvidenceError
@@ -117,10 +118,10 @@ def _lay_out(run: Run, which: Which) -> dict[str, Any]:
 def _refusal(run: Run) -> Verdict:
     """The verdict by which the candidate is unfair."""
     about = [each for each in run.seen if isinstance(each, Verdict) and each.model == run.candidate.digest]
-    judged = [each for each in about if each.gate == "fairness"]
+    judged = [each for each in about if each.gate == course.MITIGABLE]
     if not judged:
         raise NotNeeded("the fairness gate has not judged this run's candidate")
-    if judged[-1].outcome is not Outcome.FAIL:
+    if not course.calls_for_mitigation(judged[-1].gate, judged[-1].outcome):
         raise NotNeeded(f"the fairness gate said {judged[-1].outcome}; mitigation answers to FAIL alone")
     return judged[-1]
 

@@ -50,11 +50,14 @@ class ModelFolder:
         """The team's training module."""
         return self.path / "train.py"
 
-    def model_files(self) -> dict[str, bytes]:
-        """The folder's files but its data, read now: what training may read; see `read_model_files`."""
+    def model_files(self, *data: str) -> dict[str, bytes]:
+        """The folder's files but its data, read now: what training may read; `data` names more of it.
+
+        See `read_model_files`.
+        """
         source = self.policy.data.source
         place = source.delta if isinstance(source, DeltaSource) else source if isinstance(source, str) else ""
-        return read_model_files(self.path, source=place)
+        return read_model_files(self.path, place, *data)
 
     @property
     def contract(self) -> Path:
@@ -62,24 +65,35 @@ class ModelFolder:
         return self.path / "contract.json"
 
 
-def load_folder(folder: Path) -> ModelFolder:
+def load_folder(folder: Path, *, any_name: bool = False) -> ModelFolder:
     """Read a model's folder.
+
+    Parameters
+    ----------
+    any_name
+        Whether the folder may have another name than the model.
 
     Raises
     ------
     UserError
         Listing all that is wrong with the policy and all files that are missing beside it.
     """
-    content = read_policy(folder / "policy.yaml")
-    loaded = ModelFolder(path=folder, policy=parse_policy(content, str(folder / "policy.yaml")), policy_bytes=content)
     problems = [
         Problem(
-            path=str(file), message="no such file", mend="a model folder holds policy.yaml, contract.json and train.py"
+            path=str(folder / name),
+            message="no such file",
+            mend="a model folder holds policy.yaml, contract.json and train.py",
         )
-        for file in (loaded.contract, loaded.train)
-        if not file.is_file()
+        for name in ("contract.json", "train.py")
+        if not (folder / name).is_file()
     ]
-    if loaded.policy.model != folder.name:
+    try:
+        content = read_policy(folder / "policy.yaml")
+        policy = parse_policy(content, str(folder / "policy.yaml"))
+    except UserError as error:
+        raise UserError(error.subject, [*error.problems, *problems]) from None
+    loaded = ModelFolder(path=folder, policy=policy, policy_bytes=content)
+    if loaded.policy.model != folder.name and not any_name:
         problems.append(Problem(path="model", message=f'is "{loaded.policy.model}" but the folder is "{folder.name}"'))
     if problems:
         raise UserError(str(folder / "policy.yaml"), problems)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from assay.core import Problem, UserError, sha256_bytes
@@ -12,23 +13,25 @@ DATA = "data"
 DIGESTED_APART = ("policy.yaml", "contract.json")
 """The files whose digests stand by themselves wherever the code's does."""
 
+_ROWS = (".csv", ".parquet")
+_ABOVE = "."  # a source that is the folder itself, or one that it is in
 _MOST_FILES = 1_000
 _MOST_BYTES = 64 * 2**20
 _MEND = f"move data and large files to {DATA}/, which training does not see"
 
 
-def read_model_files(folder: Path, *, source: str = "") -> dict[str, bytes]:
+def read_model_files(folder: Path, *sources: str) -> dict[str, bytes]:
     """Read every file of a model's folder but its data.
 
-    Hidden files, `__pycache__` and the folder `data` are left out, and so is the file or folder that
-    `source` names: training gets rows from a snapshot only.
+    Hidden files, `__pycache__` and the folder `data` are left out, and so are the files and folders that
+    `sources` name: training gets rows from a snapshot only.
 
     Parameters
     ----------
     folder
         The model's folder.
-    source
-        The policy's `data.source` where it is a path or a pattern relative to the folder; else empty.
+    sources
+        Paths or patterns as the policy's `data.source` writes them, meant from the folder; others have no effect.
 
     Returns
     -------
@@ -44,8 +47,9 @@ def read_model_files(folder: Path, *, source: str = "") -> dict[str, bytes]:
     root, size = folder.resolve(), 0
     found: dict[str, bytes] = {}
     problems: list[Problem] = []
+    plain = [_inside(folder, source) for source in sources]
     for name in _names(folder):
-        if _is_data(name, source):
+        if any(_is_data(name, each) for each in ("", *plain)):
             continue
         path = folder / name
         if not _leads_inside(path, root):
@@ -114,13 +118,30 @@ def _is_file(path: Path) -> bool:
 
 
 def _is_data(name: str, source: str) -> bool:
+    """Whether a name lies in the folder for data, or is what a source names, relative to the model's folder."""
     path = PurePosixPath(name)
     if path.parts[0] == DATA:
         return True
-    plain = source.removeprefix("./").rstrip("/")
-    if not plain or plain.startswith("/"):
+    if not source:
         return False
-    return path.match(plain) or plain in (str(parent) for parent in path.parents)
+    if source == _ABOVE or any(sign in source for sign in "*?["):  # then only files of rows are meant
+        found = source == _ABOVE or path.match(source) or fnmatchcase(name, source.replace("**/", "*"))
+        return found and path.suffix.lower() in _ROWS
+    return path.match(source) or source in (str(parent) for parent in path.parents)
+
+
+def _inside(folder: Path, source: str) -> str:
+    """A source as a path or pattern relative to the folder; empty where it lies elsewhere."""
+    local = source.removeprefix("file://")
+    if not local or "://" in local:
+        return ""
+    for root in (folder.absolute(), folder.resolve()):
+        path = Path(os.path.normpath(root / local))
+        if root.is_relative_to(path):
+            return _ABOVE
+        if path.is_relative_to(root):
+            return path.relative_to(root).as_posix()
+    return ""
 
 
 def _read(path: Path, name: str, problems: list[Problem]) -> bytes:
