@@ -24,6 +24,7 @@ from assay.cli.signer import signer
 from assay.cli.snapshot import app as snapshot
 from assay.cli.stack import app as stack
 from assay.cli.umask import keep_state_private
+from assay.cli.trying import try_model
 from assay.cli.waive import waive
 from assay.core import AssayError
 from assay.local.adopt import adopt
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(explained(new))
+app.command("try")(try_model)
 app.add_typer(stack)
 app.command()(explained(serve))
 app.command()(explained(signer))

@@ -51,6 +51,12 @@ def _spent(verdict: Verdict) -> str:
     return f" over all attempts on these data; this is attempt {nth}, judged at {level:.4g} %"
 
 
+def check_line(check: Check) -> str:
+    """A check in one line: its outcome, name and reason."""
+    outcome, name, *_ = _row(check)
+    return f"{outcome} {name}: {_visible(' '.join(check.reason.split()))}"
+
+
 def says_something(text: str) -> bool:
     r"""Whether a text has a letter or a digit: spaces, also those that nobody sees, give no reason and name nobody.
 

@@ -135,8 +135,9 @@ def _inside(folder: Path, source: str) -> str:
     local = source.removeprefix("file://")
     if not local or "://" in local:
         return ""
-    for root in (folder.absolute(), folder.resolve()):
-        path = Path(os.path.normpath(root / local))
+    written = Path(os.path.normpath(folder.absolute() / local))
+    for root, path in ((folder.absolute(), written), (folder.resolve(), written.resolve())):
+        root = Path(os.path.normpath(root))
         if root.is_relative_to(path):
             return _ABOVE
         if path.is_relative_to(root):
