@@ -152,8 +152,7 @@ def _doubts(name: str, verdict: Verdict) -> Iterator[str]:
     yield f"{name}: {verdict.outcome}"
     for each in decisive[:_MOST_CHECKS]:
         yield f"  {check_line(each)}"
-    if more := len(decisive) - _MOST_CHECKS:
-        if more > 0:
-            yield f"  and {more} more"
+    if len(decisive) > _MOST_CHECKS:
+        yield f"  and {len(decisive) - _MOST_CHECKS} more"
     if others := len(doubtful) - len(decisive):
         yield f"  and {others} warning{'' if others == 1 else 's'} that do not decide"
