@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import jsonschema
@@ -15,9 +16,14 @@ import yaml
 from tests.cli.gate_support import SCHEMA
 from tests.pipeline.support import POLICY, STRICT, TRAIN, data, make_folder
 from tests.pipeline.unfair import unfair_folder
+from typer.testing import CliRunner
 
+from assay.cli import app
 from assay.core import Verdict
 from assay.isolation import LEVELS
+
+# In a process of its own where home, signals or what is left behind matter; else in this one, which is faster.
+pytestmark = [pytest.mark.boxed]
 
 KEYS = ["isolation", "onnx_sha256", "outcome", "gates", "seconds"]
 PLAIN = ["snapshot", "data_validation", "training", "performance_gate", "fairness_gate", "robustness_gate"]
@@ -43,11 +49,16 @@ class Desk:
             text=True,
         )
 
-    def run(self, *arguments):
-        """Exit code, standard output and standard error."""
-        started = self.start(*arguments)
-        out, err = started.communicate()
-        return started.returncode, out, err
+    def run(self, *arguments, **environment):
+        """Exit code, standard output and standard error, of the command in this process."""
+        with pytest.MonkeyPatch.context() as patched:
+            patched.chdir(self.cwd)
+            patched.setattr(tempfile, "tempdir", None)
+            for name, value in {"HOME": self.home, "TMPDIR": self.temporary, **environment}.items():
+                patched.setenv(name, str(value))
+            done = CliRunner().invoke(app, ["try", *map(str, arguments)])
+        assert isinstance(done.exception, SystemExit | None), done.exception
+        return done.exit_code, done.stdout, done.stderr
 
     @property
     def left(self):
@@ -100,7 +111,9 @@ def passed(tmp_path_factory):
     root = tmp_path_factory.mktemp("passed")
     desk, folder = Desk(root), named(make_folder(root / "checkout"), "work tree")
     before = files(folder)
-    return desk, folder, before, desk.run(folder, "--json", "out.json", "--html", "pages", "--seed", "1")
+    started = desk.start(folder, "--json", "out.json", "--html", "pages", "--seed", "1")
+    out, err = started.communicate()
+    return desk, folder, before, (started.returncode, out, err)
 
 
 def test_a_good_model_passes_and_the_result_says_all(passed):
@@ -230,7 +243,9 @@ def test_other_data_take_the_place_of_the_source_and_stay_out_of_training(desk, 
     folder = make_folder(tmp_path / "models")
     (folder / "data.parquet").unlink()
     (folder / "train.py").write_text(
-        TRAIN.replace("    columns =", "    import os\n    print(sorted(os.listdir(os.path.dirname(__file__))))\n    columns =")
+        TRAIN.replace(
+            "    columns =", "    import os\n    print(sorted(os.listdir(os.path.dirname(__file__))))\n    columns ="
+        )
     )
     rows = data()
     for number, part in enumerate((rows.slice(0, 700), rows.slice(700))):
@@ -270,11 +285,7 @@ def test_a_policy_of_the_high_tier_is_never_tried_without_a_box(desk, tmp_path):
     folder = make_folder(tmp_path / "models")
     policy = yaml.safe_load((folder / "policy.yaml").read_text())
     (folder / "policy.yaml").write_text(yaml.safe_dump({**policy, "risk_tier": "high"}))
-    inherited = {**os.environ, "ASSAY_ISOLATION": "none", "HOME": str(desk.home), "TMPDIR": str(desk.temporary)}
-    done = subprocess.run(
-        [sys.executable, "-m", "assay", "try", str(folder), "--json", "-"],
-        env=inherited, cwd=desk.cwd, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 2
-    assert "risk tier high is never trained without isolation" in done.stderr
+    code, _, err = desk.run(folder, "--json", "-", ASSAY_ISOLATION="none")
+    assert code == 2
+    assert "risk tier high is never trained without isolation" in err
     assert desk.left == []

@@ -270,7 +270,7 @@ def read_out(scratch: Path, name: str, *, limit: int) -> bytes:
 
 def _python(start: str, asked: dict[str, Any]) -> list[str]:
     code = _LOAD_PACKAGE.format(path=module_path(), package=str(PACKAGE), start=start)
-    return [sys.executable, "-I", "-S", "-B", "-c", code, json.dumps(asked)]
+    return [sys.executable, "-I", "-S", "-B", "-u", "-c", code, json.dumps(asked)]
 
 
 def _pass_on(output: int, log: Callable[[str], None]) -> None:
