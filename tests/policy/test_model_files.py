@@ -35,12 +35,24 @@ CODE = ["lib/__init__.py", "lib/features.py", "policy.yaml", "train.py"]
         ("extra/", ["rows.parquet"]),
         ("data/rows.csv", ["extra/note.txt", "extra/part-1.parquet", "rows.parquet"]),
         ("s3://bucket/rows", ["extra/note.txt", "extra/part-1.parquet", "rows.parquet"]),
+        ("extra/**/*.parquet", ["extra/note.txt", "rows.parquet"]),
+        ("*", ["extra/note.txt"]),
+        (".", ["extra/note.txt"]),
+        ("..", ["extra/note.txt"]),
+        ("../toy/rows.parquet", ["extra/note.txt", "extra/part-1.parquet"]),
         ("/elsewhere/rows.parquet", ["extra/note.txt", "extra/part-1.parquet", "rows.parquet"]),
         ("", ["extra/note.txt", "extra/part-1.parquet", "rows.parquet"]),
     ],
 )
 def test_all_files_are_code_but_data_caches_and_hidden_ones(folder, source, also):
     assert list(read_model_files(folder, source)) == sorted([*CODE, *also])
+
+
+def test_a_source_is_known_by_its_full_path_and_through_a_link(folder, tmp_path):
+    (tmp_path / "link").symlink_to(folder)
+    for root, source in ((folder, folder), (tmp_path / "link", folder), (folder, tmp_path / "link")):
+        assert "rows.parquet" not in read_model_files(root, f"{source}/rows.parquet")
+        assert "rows.parquet" not in read_model_files(root, "elsewhere.csv", f"file://{source}/*.parquet")
 
 
 def test_files_come_back_byte_for_byte(folder, tmp_path):

@@ -93,7 +93,8 @@ def test_no_secret_is_within_reach(trained, secret, tmp_path):
     assert made.isolation
     assert not [line for line in reached(lines) if SECRET in line or "PAR1" in line or "root:" in line]
     allowed = {"PATH", "HOME", "TMPDIR", "PYTHONUNBUFFERED", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PWD",
-               "OMP_WAIT_POLICY", "OMP_NUM_THREADS", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
+               "OMP_WAIT_POLICY", "OMP_NUM_THREADS", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS",
+               "MKL_NUM_THREADS", "ORT_DISABLE_TELEMETRY",
                "LD_LIBRARY_PATH", "PYTHONHASHSEED", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"}  # fmt: skip
     assert {line.split()[1] for line in lines if line.startswith("ENVIRONMENT")} <= allowed
     assert not [line for line in lines if line.startswith("PROCESS")]
