@@ -39,7 +39,7 @@ def test_it_writes_a_folder_and_says_what_is_next(tmp_path, file):
     ]
     assert drafted.policy.data.source == str(file)
     assert list(models.iterdir()) == [models / "churn"]
-    for said in ("policy.yaml", "review every limit", "sex", "assay gate contract"):
+    for said in ("policy.yaml", "review every limit", "sex", "assay try"):
         assert said in result.output
 
 

@@ -109,7 +109,7 @@ def _tell(target: Path, data: Path, files: Mapping[str, str], remarks: Sequence[
         "  1. policy.yaml: name the owner, say what the model is for, and review every limit.",
         "  2. contract.json: keep what must hold for all data to come, drop what only happens to hold today.",
         "  3. datasheet.md: fill in the blanks.",
-        f"  4. assay gate contract --data {data} --suite {target / 'contract.json'} --json -",
+        f"  4. assay try {target} --json try.json",
         f"  5. In Airflow, trigger retrain_{target.name}.",
     ]
     typer.echo("\n".join(lines))

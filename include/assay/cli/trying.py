@@ -93,11 +93,11 @@ def _try(
     with private_folder() as place:
         with mistakes.gathered():
             _check_targets(folder, target, html, data)
-        with mistakes.gathered():
+        screen = Screen(to_error=target == "-")
+        with mistakes.gathered(), screen.preparing():
             plan = Plan.of(folder, data=data, seed=seed)
         mistakes.stop("assay try")
         assert plan is not None
-        screen = Screen(to_error=target == "-")
         run = DryRun(plan=plan, place=place, report=screen.report)
         with _warnings_to(run.notes), screen.shown(plan):
             for step in run.steps():

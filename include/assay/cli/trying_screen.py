@@ -61,6 +61,15 @@ class Screen:
             self._print(f"  train.py | {line}")
 
     @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Say on a terminal that something is done before there is a step to show."""
+        if not self._live:
+            yield
+            return
+        with self._console.status("Looking at the folder, the data and what this machine can isolate"):
+            yield
+
+    @contextmanager
     def shown(self, plan: "Plan") -> Iterator[None]:
         """Draw while the block runs, and leave the last state there."""
         policy = plan.folder.policy
