@@ -288,7 +288,8 @@ def test_the_help_teaches_by_examples(desk):
 def test_a_policy_of_the_high_tier_is_never_tried_without_a_box(desk, tmp_path):
     folder = make_folder(tmp_path / "models")
     policy = yaml.safe_load((folder / "policy.yaml").read_text())
-    (folder / "policy.yaml").write_text(yaml.safe_dump({**policy, "risk_tier": "high"}))
+    people = {"model_owners": ["ann"], "risk_officers": ["bob"]}
+    (folder / "policy.yaml").write_text(yaml.safe_dump({**policy, "risk_tier": "high", "approval": people}))
     code, _, err = desk.run(folder, "--json", "-", ASSAY_ISOLATION="none")
     assert code == 2
     assert "risk tier high is never trained without isolation" in err

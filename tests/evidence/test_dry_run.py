@@ -36,6 +36,7 @@ def test_what_few_rows_leave_open_stops_unless_a_person_is_to_decide(tmp_path, o
     assert ended[4] == ("fairness_gate", "INCONCLUSIVE")
     assert (ended[-1][0] == "robustness_gate") == (on_inconclusive == "review")
     assert run.outcome is Outcome.INCONCLUSIVE
+    assert run.passes == (on_inconclusive == "review")
 
 
 def test_a_broken_contract_ends_it_before_training(tmp_path):

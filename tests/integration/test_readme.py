@@ -18,7 +18,7 @@ README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 COMMANDS = [line for block in BLOCKS for line in block.replace("\\\n", " ").splitlines() if line]
 NOT_RUN = ("git clone ", "make test", "docker compose ")
-EXPECTED = {"assay gate fairness": 3}  # its example is INCONCLUSIVE, as the README says
+EXPECTED = {"assay gate fairness": 3, "assay try": 3}  # these examples are INCONCLUSIVE, as the README says
 
 pytestmark = pytest.mark.stack
 
@@ -114,6 +114,7 @@ def test_what_is_written_is_where_the_readme_says(ran):
     clone, _ = ran
     assert json.loads((clone / "verdict.json").read_text())["outcome"] == "INCONCLUSIVE"
     assert json.loads(found(ran, "gate contract")[1])["outcome"] == "PASS"
+    assert json.loads((clone / "try.json").read_text())["gates"]["robustness"]["outcome"] == "PASS"
     drafted = {path.name for path in (clone / "include" / "models" / "second").iterdir()}
     assert {"policy.yaml", "contract.json", "train.py", "datasheet.md"} <= drafted
 

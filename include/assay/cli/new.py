@@ -51,7 +51,7 @@ def new(
     )
     files = draft_files(table, roles, name)
     _write(target, files)
-    _tell(target, data, files, roles.remarks)
+    _tell(target, files, roles.remarks)
 
 
 def _target_problems(name: str, target: Path) -> list[Problem]:
@@ -99,7 +99,7 @@ def _write(target: Path, files: Mapping[str, str]) -> None:
         raise UnavailableError(f"{target} could not be written: {error.strerror or error}") from None
 
 
-def _tell(target: Path, data: Path, files: Mapping[str, str], remarks: Sequence[str]) -> None:
+def _tell(target: Path, files: Mapping[str, str], remarks: Sequence[str]) -> None:
     lines = [f"Wrote {target}:", *(f"  {file}" for file in files)]
     if remarks:
         lines += ["", "Please check what was guessed:", *(f"  - {remark}" for remark in remarks)]

@@ -109,7 +109,8 @@ class Screen:
         if run.notes:
             self._print("", *(f"note: {each}" for each in run.notes))
         told = Text(str(run.outcome), style=COLOURS[run.outcome] if self._live else "")
-        self._console.print(Text(), told.append(f". {_NOTHING}", style="default"), sep="\n")
+        told.append(f": a real run would {'go on' if run.passes else 'stop here'}. {_NOTHING}", style="default")
+        self._console.print(Text(), told, sep="\n")
         places = [*(f"result: {each}" for each in written), *([] if pages is None else [f"pages: {pages}"])]
         if places:
             self._print("; ".join(places))

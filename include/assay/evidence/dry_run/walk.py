@@ -116,6 +116,11 @@ class DryRun:
         """The worst outcome of the verdicts on that candidate and its data."""
         return worst(each.outcome for name, each in self.verdicts.items() if not name.endswith(AS_TRAINED))
 
+    @property
+    def passes(self) -> bool:
+        """Whether every gate has let the candidate go on."""
+        return all(self._goes_on(gate) for gate in GATES)
+
     def to_dict(self) -> dict[str, Any]:
         """The result as plain JSON values."""
         return {
