@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from assay.core import (
     AssayError,
-    Judgement,
     Outcome,
     Settings,
     Stopwatch,
@@ -98,7 +97,7 @@ class DryRun:
             yield from self._gate(gate)
             if not self._goes_on(gate):
                 return
-        yield from self._step("training", self._train)
+        yield from self._step("training", lambda: self._made("first"))
         for gate in course.CANDIDATE_GATES:
             yield from self._gate(gate)
             if self._is_mitigated(gate):
@@ -191,12 +190,8 @@ class DryRun:
         aside = "" if sifted is None else f", {sifted.set_aside:,} set aside"
         return f"{taken.rows:,} rows{aside}, {taken.id}"
 
-    def _train(self) -> str:
-        return self._made("first")
-
     def _mitigate(self) -> str:
-        first = self.onnx_sha256
-        before = self._onnx
+        first, before = self.onnx_sha256, self._onnx
         said = self._made("mitigated")
         if self.onnx_sha256 == first:
             self.notes.append("mitigation gives the very model that was found unfair; name another one in the policy")
@@ -224,7 +219,6 @@ class DryRun:
         before = self._before if gate == course.MITIGABLE else None
         case = replace(self._begun, onnx=self._onnx, before=before, attempts={gate: attempt})
         watch = Stopwatch()
-        judgement: Judgement
         try:
             judgement = judge_gate(case, gate, report=self.report)
         except AssayError:
