@@ -35,6 +35,6 @@ def test_models_and_verdicts_are_those_of_the_first_real_run(settings, tmp_path)
 
 
 def _measured(verdict):
-    """All of a verdict but when it was measured, and what it follows in a dossier."""
+    """All of a verdict but when it was measured, what it follows in a dossier, and what it spent there."""
     told = verdict.to_dict()
-    return {name: each for name, each in told.items() if name not in ("started_at", "seconds", "previous")}
+    return {name: each for name, each in told.items() if name not in ("started_at", "seconds", "previous", "budget")}

@@ -23,8 +23,8 @@ from assay.cli.serve import serve
 from assay.cli.signer import signer
 from assay.cli.snapshot import app as snapshot
 from assay.cli.stack import app as stack
-from assay.cli.umask import keep_state_private
 from assay.cli.trying import try_model
+from assay.cli.umask import keep_state_private
 from assay.cli.waive import waive
 from assay.core import AssayError
 from assay.local.adopt import adopt

@@ -44,9 +44,7 @@ class Step:
     name
         As the pipeline calls its task.
     said
-        What came of it, in a few words.
-    verdict
-        Of a gate.
+        What came of it, in a few words; a gate has a `verdict` too.
     """
 
     name: str
@@ -220,7 +218,8 @@ class DryRun:
         case = replace(self._begun, onnx=self._onnx, before=before, attempts={gate: attempt})
         watch = Stopwatch()
         try:
-            judgement = judge_gate(case, gate, report=self.report)
+            # judged as the first on its data is, but that is counted nowhere: nothing of a budget is spent
+            judgement = replace(judge_gate(case, gate, report=self.report), budget=None)
         except AssayError:
             raise
         except Exception as error:  # as in the pipeline: whatever broke, the verdict says so
