@@ -6,7 +6,6 @@ import pytest
 from tests.pipeline.support import POLICY, gates_of, make_folder, make_run, walk
 
 from assay.core import Check, Judgement, Outcome, UnavailableError, UserError, problem
-from assay.core import settings as core_settings
 from assay.pipeline.run import GateErrored, GateFailed
 from assay.registry.dossier import EvidenceError
 
@@ -85,10 +84,19 @@ def test_a_policy_that_changed_on_the_way_stops_the_run(run):
 def test_code_that_changed_stops_what_measures_and_not_what_waits(run):
     with (run.folder.path / "train.py").open("a") as train:
         train.write("# only a comment\n")
-    core_settings.code_version.cache_clear()  # as a new process would
-    with pytest.raises(EvidenceError, match="the code has changed since this run began; trigger a new run"):
+    changed = "the code or a file of the model's folder has changed since this run began; trigger a new run"
+    with pytest.raises(EvidenceError, match=changed):
         walk(replace(run), "data_validation")
     assert replace(run, pinned=False).dossier.verdicts() == []
+
+
+def test_a_new_file_beside_train_py_stops_the_run_and_new_data_do_not(run):
+    (run.folder.path / "data").mkdir()
+    (run.folder.path / "data" / "more.csv").write_text("a\n1\n")
+    walk(replace(run), "data_validation")
+    (run.folder.path / "helper.py").write_text("x = 1\n")
+    with pytest.raises(EvidenceError, match="a file of the model's folder has changed"):
+        walk(replace(run), "data_validation")
 
 
 def test_a_registration_that_was_passed_over_by_hand_is_told(run):
