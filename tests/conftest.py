@@ -36,7 +36,7 @@ def mlflow_server(tmp_path_factory):
 
 
 @contextlib.contextmanager
-def running_mlflow(home: Path, *, port: int = 0, store: str = ""):
+def running_mlflow(home: Path, *, port: int = 0, store: str = "", admin_password: str = ""):
     """Start an MLflow server, and give the settings of an installation with keys that has it.
 
     Parameters
@@ -45,6 +45,8 @@ def running_mlflow(home: Path, *, port: int = 0, store: str = ""):
         A free one by default; that of a server that has ended starts the same server again.
     store
         SQLAlchemy URL of its database; a SQLite file in `home` by default.
+    admin_password
+        Password of the user ``admin``; without it the server asks nobody who they are.
     """
     port = port or _free_port()
     settings = Settings(
@@ -59,7 +61,7 @@ def running_mlflow(home: Path, *, port: int = 0, store: str = ""):
     )
     create_keys(settings.keys)
     with (home / "mlflow.log").open("ab") as log:
-        server = _start_mlflow(home, port, store or f"sqlite:///{home / 'mlflow.db'}", log)
+        server = _start_mlflow(home, port, store or f"sqlite:///{home / 'mlflow.db'}", log, admin_password)
         try:
             _await(server, f"{settings.tracking_uri}/health", home / "mlflow.log")
             yield settings
@@ -73,13 +75,15 @@ def _free_port() -> int:
         return int(free.getsockname()[1])
 
 
-def _start_mlflow(home: Path, port: int, store: str, log):
+def _start_mlflow(home: Path, port: int, store: str, log, admin_password: str = ""):
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW_", "_MLFLOW_"))}
     environment = {
         **inherited,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
+    if admin_password:
+        environment |= _basic_auth(home, admin_password)
     mlflow = [sys.executable, "-m", "mlflow"]
     # Two workers that both create the tables of a new store would race.
     subprocess.run([*mlflow, "db", "upgrade", store], env=environment, stdout=log, stderr=log, check=True)
@@ -87,12 +91,23 @@ def _start_mlflow(home: Path, port: int, store: str, log):
         [
             *(*mlflow, "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
             *("--backend-store-uri", store, "--artifacts-destination", str(home / "artifacts")),
+            *(("--app-name", "basic-auth") if admin_password else ()),
         ],
         env=environment,
         stdout=log,
         stderr=log,
         start_new_session=True,
     )
+
+
+def _basic_auth(home: Path, admin_password: str) -> dict[str, str]:
+    config = home / "basic_auth.ini"
+    config.write_text(
+        "[mlflow]\ndefault_permission = READ\nadmin_username = admin\nauth_cache_ttl_seconds = 60\n"
+        f"database_uri = sqlite:///{home / 'auth.db'}\n"
+    )
+    secrets = {"MLFLOW_AUTH_ADMIN_PASSWORD": admin_password, "MLFLOW_FLASK_SERVER_SECRET_KEY": "a secret of the tests"}
+    return {"MLFLOW_AUTH_CONFIG_PATH": str(config), **secrets}
 
 
 def _await(server, url: str, log: Path) -> None:

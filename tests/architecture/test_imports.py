@@ -31,6 +31,8 @@ VENDORS = {
     "great_expectations": {"gates.contract"},
     "evidently": {"gates.drift"},
     "airflow": {"pipeline"},
+    "celery": {"pipeline"},
+    "kombu": {"pipeline"},
     "sklearn": {"training"},
     "skl2onnx": {"training"},
     "deltalake": {"data"},

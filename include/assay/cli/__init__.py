@@ -17,6 +17,7 @@ from assay.cli.history import history
 from assay.cli.keys import app as keys
 from assay.cli.new import new
 from assay.cli.policy import app as policy
+from assay.cli.registry import app as registry
 from assay.cli.rollback import rollback
 from assay.cli.schema import app as schema
 from assay.cli.serve import serve
@@ -57,6 +58,7 @@ app.add_typer(dossier, name="dossier")
 app.add_typer(gate, name="gate")
 app.add_typer(keys, name="keys")
 app.add_typer(policy, name="policy")
+app.add_typer(registry, name="registry")
 app.add_typer(schema, name="schema")
 app.add_typer(snapshot, name="snapshot")
 
