@@ -40,7 +40,7 @@ $(BOOTSTRAP)/.uv-$(UV_VERSION):
 	@touch $@
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml $(BOOTSTRAP)/.uv-$(UV_VERSION)
-	@$(UV) pip sync requirements.txt requirements-dev.txt
+	@$(UV) pip sync --require-hashes requirements.txt requirements-dev.txt
 	@$(UV) pip install --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -67,10 +67,10 @@ lint: setup ## Check style, format and types
 bench: setup ## Measure each headline figure beside its peer
 	@for bench in bench/[!_]*.py; do echo "== $$bench"; $(BIN)/python "$$bench"; done
 
-lock: setup ## Resolve the locks anew, for Python 3.11 to 3.13 at once
-	@$(UV) pip compile --universal --python-version 3.11 --custom-compile-command "make lock" --upgrade --quiet \
+lock: setup ## Resolve the locks anew, for Python 3.11 to 3.13 at once, with the SHA-256 of every file
+	@$(UV) pip compile --universal --python-version 3.11 --custom-compile-command "make lock" --generate-hashes --upgrade --quiet \
 		--output-file requirements.txt requirements.in
-	@$(UV) pip compile --universal --python-version 3.11 --custom-compile-command "make lock" --upgrade --quiet \
+	@$(UV) pip compile --universal --python-version 3.11 --custom-compile-command "make lock" --generate-hashes --upgrade --quiet \
 		--output-file requirements-dev.txt requirements-dev.in
 
 clean: ## Remove .venv, caches and all local state (.assay); ends the stack first

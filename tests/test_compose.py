@@ -16,16 +16,10 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
+from tests.compose.topology import COMPOSE, ROOT, SERVICES, VARIABLE, config
 from tests.objects import client
 
-from assay.registry.keys import create_keys
-
-ROOT = Path(__file__).resolve().parents[1]
-COMPOSE = yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
-SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SCHEMA = json.loads((ROOT / "tests" / "data" / "compose-spec.json").read_text())
-VARIABLE = re.compile(r"(?<!\$)\$\{(?P<name>\w+)(?P<rest>[^}]*)\}")
 
 # Importing MLflow's server raises deprecation warnings of its own parts; none is about our code.
 not_our_warnings = pytest.mark.filterwarnings("ignore")
@@ -87,8 +81,10 @@ def test_the_schema_refuses_what_the_specification_does_not_know() -> None:
 
 def test_the_whole_topology_is_there() -> None:
     assert set(SERVICES) >= {
-        "postgres", "redis", "s3", "mlflow", "gateway", "airflow-init", "airflow-apiserver",
+        "postgres", "redis", "s3", "mlflow", "signer", "gateway", "operations-init", "mlflow-accounts",
+        "airflow-init", "airflow-apiserver",
         "airflow-scheduler", "airflow-dag-processor", "airflow-triggerer", "airflow-worker",
+        "airflow-training-worker",
     }  # fmt: skip
 
 
@@ -136,7 +132,7 @@ def test_every_mounted_path_is_in_the_repository() -> None:
 
 def test_every_airflow_component_sees_dags_plugins_and_include() -> None:
     for name in SERVICES:
-        if name.startswith("airflow-"):
+        if name.startswith("airflow-") and name != "airflow-init":
             targets = {entry.split(":")[1] for entry in SERVICES[name]["volumes"]}
             assert targets >= {"/opt/airflow/dags", "/opt/airflow/plugins", "/opt/airflow/include"}
             assert SERVICES[name]["environment"]["PYTHONPATH"] == "/opt/airflow/include"
@@ -168,43 +164,13 @@ def test_secrets_have_no_value_here_and_no_default() -> None:
             assert re.fullmatch(r"<\w+>", password)
 
 
-def given(service: str, kind: str) -> dict[str, str]:
-    """Path in the container to path on the host, of a service's files of a kind."""
-    found = SERVICES[service].get(kind, [])
-    return {entry["target"]: COMPOSE[kind][entry["source"]].get("file", "") for entry in found}
-
-
-def test_who_checks_signatures_gets_the_public_keys_and_only_workers_sign() -> None:
-    settings = SERVICES["gateway"]["environment"]
-    checking = {name for name in SERVICES if f"{settings['ASSAY_KEYS']}/trusted.json" in given(name, "configs")}
-    assert checking == {"gateway"} | {name for name in SERVICES if name.startswith("airflow-")}
-    assert all(SERVICES[name]["environment"]["ASSAY_KEYS"] == settings["ASSAY_KEYS"] for name in checking)
-    signing = {f"{settings['ASSAY_KEYS']}/{name}.pem" for name in ("signing", "model")}
-    assert {name for name in SERVICES if SERVICES[name].get("secrets")} == {"airflow-worker"}
-    assert given("airflow-worker", "secrets").keys() == signing
-    for name in SERVICES:
-        assert not [text for text in strings(SERVICES[name]) if "SIGNING_KEY" in text]
-        assert not any(entry.startswith("${ASSAY_KEYS") for entry in SERVICES[name].get("volumes", []))
-
-
-def test_the_key_files_are_those_that_the_command_makes(tmp_path: Path) -> None:
-    made = {file.name for file in create_keys(tmp_path).folder.iterdir()}
-    files = given("airflow-worker", "secrets") | given("airflow-worker", "configs")
-    assert {Path(target).name for target in files} == {Path(file).name for file in files.values()} == made
-
-
 def test_ports_are_published_on_the_loopback_address_unless_asked() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert set(published) == {"airflow-apiserver", "mlflow", "gateway"}
     assert all(port.startswith("${BIND_ADDRESS:-127.0.0.1}:") for ports in published.values() for port in ports)
 
 
-def test_the_stores_cannot_be_reached_from_outside() -> None:
-    for name in ("postgres", "redis", "s3"):
-        assert all(COMPOSE["networks"][network]["internal"] for network in SERVICES[name]["networks"])
-
-
-@pytest.mark.parametrize("name", [n for n in SERVICES if n.startswith("airflow-")])
+@pytest.mark.parametrize("name", [n for n in SERVICES if n.startswith("airflow-") and n != "airflow-init"])
 def test_airflow_commands_exist(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     executor = SERVICES[name]["environment"]["AIRFLOW__CORE__EXECUTOR"]
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executor)
@@ -235,8 +201,7 @@ def test_mlflow_commands_exist() -> None:
     given = server.make_context("server", [VARIABLE.sub("x", option) for option in options]).params
     assert given["app_name"] == "basic-auth"
     assert any(p.envvar == "MLFLOW_BACKEND_STORE_URI" for p in server.params)
-    shell = shlex.split(line(SERVICES["mlflow-init"])[-1])
-    assert shell == ["exec", "mlflow", "db", "upgrade", "$$MLFLOW_BACKEND_STORE_URI"]
+    compile(line(SERVICES["mlflow-init"])[-1], "mlflow-init", "exec")
     assert "upgrade" in cli.commands["db"].commands  # type: ignore[attr-defined]
 
 
@@ -264,17 +229,33 @@ def test_mlflow_lets_in_the_hosts_that_call_it() -> None:
     assert not is_allowed_host_header(allowed, "elsewhere.example")
 
 
-def test_the_gateway_command_exists() -> None:
+@pytest.mark.parametrize("name", ["gateway", "signer", "operations-init", "mlflow-accounts"])
+def test_our_commands_exist(name: str) -> None:
     import typer
 
     from assay.cli import app
 
-    python, module_option, module, *arguments = line(SERVICES["gateway"])
+    python, module_option, module, *arguments = line(SERVICES[name])
     assert [python, module_option, module] == ["python", "-m", "assay"]
     assert (ROOT / "include" / "assay" / "__main__.py").is_file()
-    name, *options = arguments
-    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
-    assert command.make_context(name, options).params["port"] == 8010
+    command, given = typer.main.get_command(app), list(arguments)
+    while commands := getattr(command, "commands", None):
+        command = commands[given.pop(0)]
+    assert command.make_context(name, given)
+
+
+def test_what_the_registry_job_is_given_is_what_it_asks_for() -> None:
+    from assay.registry.accounts import RIGHTS
+
+    asked = {f"ASSAY_MLFLOW_{name.upper()}_PASSWORD" for name in RIGHTS}
+    assert asked <= set(SERVICES["mlflow-accounts"]["environment"])
+
+
+def test_the_accounts_job_of_airflow_compiles_and_uses_what_it_is_given() -> None:
+    script = config("airflow-accounts")
+    compile(script, "accounts.py", "exec")
+    names = set(re.findall(r'"(ADMIN_USER|\w+_PASSWORD)"', script))
+    assert names <= set(SERVICES["airflow-init"]["environment"])
 
 
 def test_the_bucket_job_compiles_and_uses_what_it_is_given() -> None:
@@ -297,20 +278,20 @@ def test_the_bucket_job_makes_what_is_stored_in(s3_server: dict[str, str], monke
 
 def test_tasks_reach_the_store_that_snapshots_are_kept_in() -> None:
     worker, job = SERVICES["airflow-worker"], SERVICES["s3-bucket"]
-    assert "objects" in worker["networks"]
     assert worker["environment"]["AWS_ENDPOINT_URL"] == job["environment"]["MLFLOW_S3_ENDPOINT_URL"]
     assert worker["environment"]["ASSAY_SNAPSHOTS"] == job["environment"]["ASSAY_SNAPSHOTS"]
-    assert "AWS_SECRET_ACCESS_KEY" not in SERVICES["gateway"]["environment"]
 
 
-def test_one_database_for_each_and_each_is_made() -> None:
+def test_each_database_is_made_and_its_roles_are_those_that_connect() -> None:
     script = COMPOSE["configs"]["create-databases"]["content"]
-    made = {(name, owner) for name, owner in re.findall(r"^create (\w+) (\w+)$", script, re.M)}
+    owner = dict(re.findall(r"^create (\w+) (\w+)$", script, re.M))
+    may = {(name, role) for name, role in [*owner.items(), *re.findall(r"^connect (\w+) (\w+)$", script, re.M)]}
     texts = [VARIABLE.sub("x", text) for text in strings(COMPOSE)]
     used = {(db, role) for text in texts for role, db in re.findall(r"://(\w+):x@postgres/(\w+)", text)}
-    assert used == made == {("airflow", "airflow"), ("mlflow", "mlflow"), ("mlflow_auth", "mlflow"), ("assay", "assay")}
-    passed = set(re.findall(r"\$\$(\w+_PASSWORD)", script))
-    assert passed <= set(SERVICES["postgres"]["environment"])
+    assert used == may
+    assert owner == {"airflow": "airflow", "mlflow": "mlflow", "mlflow_auth": "mlflow", "assay": "assay_owner"}
+    passed = set(re.findall(r'^role \w+ "\$\$(\w+_PASSWORD)"', script, re.M))
+    assert passed == set(SERVICES["postgres"]["environment"]) - {"POSTGRES_PASSWORD"}
 
 
 def test_images_are_pinned_and_airflow_is_the_locked_one() -> None:
@@ -321,5 +302,15 @@ def test_images_are_pinned_and_airflow_is_the_locked_one() -> None:
         if "build" in service:
             first = service["build"]["dockerfile_inline"].splitlines()[0]
             assert first == f"FROM apache/airflow:{locked[1]}-python3.11"
+            assert "--require-hashes" in service["build"]["dockerfile_inline"]
             copied = re.findall(r"^COPY (\S+) ", service["build"]["dockerfile_inline"], re.M)
             assert all((ROOT / path).is_file() for path in copied)
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_every_locked_package_names_the_digests_of_its_files(name: str) -> None:
+    blocks = re.split(r"\n(?=[a-z0-9])", (ROOT / name).read_text(), flags=re.I)
+    pinned = [block for block in blocks if re.match(r"[\w.\[\],-]+==", block)]
+    assert len(pinned) > 20
+    assert [block.splitlines()[0] for block in pinned if "--hash=sha256:" not in block] == []
+    assert "--require-hashes" in (ROOT / "Makefile").read_text()
