@@ -4,6 +4,7 @@ import typer
 
 from assay.cli.anchors import app as anchors
 from assay.cli.audit import audit
+from assay.cli.backup import app as backup
 from assay.cli.card import card
 from assay.cli.catalogue import catalogue, delete, retire
 from assay.cli.contract import app as contract
@@ -52,6 +53,7 @@ app.command()(delete)
 app.command()(explain)
 app.command()(card)
 app.add_typer(anchors, name="anchors")
+app.add_typer(backup, name="backup")
 app.add_typer(contract, name="contract")
 app.add_typer(database, name="database")
 app.add_typer(dossier, name="dossier")

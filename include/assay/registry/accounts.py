@@ -120,7 +120,10 @@ class _Server:
 
     def ask(self, method: str, path: str, given: Mapping[str, Any]) -> Any:
         with self._reached():
-            answer = self._http.request(method, path, **{"params" if method == "GET" else "json": given})
+            if method == "GET":
+                answer = self._http.get(path, params=given)
+            else:
+                answer = self._http.request(method, path, json=given)
         return self._content(answer)
 
     def _keep_password(self, path: str, method: str, name: str, password: str) -> None:
