@@ -11,7 +11,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
-from assay.core import Problem, UnavailableError, UserError, canonical_json, problem, utc_now
+from assay.core import Problem, UnavailableError, UserError, canonical_json, fault_point, problem, utc_now
 from assay.local.backup_parts import Parts, put_file, put_folder, sync
 from assay.local.backup_private import pack, unpack
 
@@ -68,6 +68,7 @@ def create(parts: Parts, target: Path, *, private: dict[str, Path] | None = None
         (draft / MANIFEST).write_bytes(canonical_json(manifest))
         for path in [*draft.rglob("*"), draft]:
             sync(path)
+        fault_point("backup.listed")
         draft.rename(target)
         sync(target.parent)
     except OSError as error:
@@ -120,6 +121,7 @@ def restore(parts: Parts, source: Path, *, private: dict[str, Path] | None = Non
         for name, folder in parts.folders.items():
             if not _same_folder(source / name, folder):
                 put_folder(source / name, folder)
+                fault_point(f"restore.{name}")
         for name, file in parts.files.items():
             if (source / name).is_file() and not file.exists():
                 put_file(source / name, file, mode=0o644)
@@ -128,6 +130,7 @@ def restore(parts: Parts, source: Path, *, private: dict[str, Path] | None = Non
         for database in parts.databases:
             if database.file is None or not database.file.exists():
                 database.restore(source / database.copy_name)
+                fault_point(f"restore.{database.name}")
     except OSError as error:
         raise UnavailableError(f"the backup cannot be restored: {error}") from error
     return summary
@@ -137,6 +140,7 @@ def _copy(parts: Parts, draft: Path) -> None:
     (draft / "databases").mkdir(mode=0o700)
     for database in parts.databases:
         database.save(draft / database.copy_name)
+    fault_point("backup.databases")
     for name, folder in parts.folders.items():
         (draft / name).mkdir(mode=0o700)
         if folder.is_dir():
