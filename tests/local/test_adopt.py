@@ -35,7 +35,7 @@ def test_the_stack_of_this_folder_is_spoken_to(home):
     secrets = load_or_create(home)
     adopt()
     assert os.environ["MLFLOW_TRACKING_URI"] == "http://127.0.0.1:2"
-    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == secrets["mlflow_admin_password"]
+    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == secrets["mlflow_pipeline_password"]
     assert os.environ["ASSAY_GATEWAY_URL"] == "http://127.0.0.1:3"
     assert os.environ["ASSAY_SIGNER"] == f"unix:{home}/run/signer.sock"
     assert "ASSAY_SIGNER_KEYS" not in os.environ  # an older stack keeps its keys there

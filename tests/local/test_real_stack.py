@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from assay.core import UserError
@@ -78,6 +79,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 def user(running: Stack, name: str) -> AirflowApi:
     return AirflowApi(running.url("airflow"), username=name, password=running.secrets[f"airflow_{name}_password"])
+
+
+def test_the_accounts_of_tasks_and_gateway_can_log_in_to_mlflow_and_are_no_administrators(running: Stack) -> None:
+    for name in ("pipeline", "gateway"):
+        login = (name, running.secrets[f"mlflow_{name}_password"])
+        answer = httpx.get(f"{running.url('mlflow')}/api/2.0/mlflow/users/current", auth=login, trust_env=False)
+        assert (answer.json()["username"], answer.json()["is_admin"]) == (name, False)
 
 
 def test_every_service_is_healthy(running: Stack) -> None:

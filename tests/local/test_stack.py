@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -22,6 +23,8 @@ from assay.registry.keys import Keyring, create_keys
 from assay.registry.private_keys import PRIVATE_KEYS, KeyFiles
 
 NAMES = [service.name for service in SERVICES]
+ACCOUNTS: list[tuple[str, dict[str, Any]]] = []
+"""What the stack asked of MLflow's users; the real server is asked in test_real_stack."""
 
 STAND_IN = """
     import base64, json, os, pathlib, sys, time
@@ -107,6 +110,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(services, "preparation", preparation)
     monkeypatch.setattr(ports, "PREFERRED", {"airflow": free(), "mlflow": free(), "gateway": free()})
     monkeypatch.setattr(stack, "_LOOK_EVERY", 0.05)
+    monkeypatch.setattr(stack, "ensure_accounts", lambda uri, **given: ACCOUNTS.append((uri, given)))
+    ACCOUNTS.clear()
     yield folder
     processes.end(state.load(folder).processes.values(), home=folder, grace=0.5)
     assert processes.marked(folder) == []
@@ -364,6 +369,23 @@ def test_a_home_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_two_cannot_start_at_once(home: Path) -> None:
     with state.locked(home), pytest.raises(UnavailableError, match="at work"):
         stack.up(home)
+
+
+def test_tasks_and_gateway_get_accounts_of_their_own_at_every_start(home: Path) -> None:
+    running = stack.up(home)
+    stack.up(home)
+    admin = ("admin", running.secrets["mlflow_admin_password"])
+    passwords = {name: running.secrets[f"mlflow_{name}_password"] for name in ("pipeline", "gateway")}
+    assert ACCOUNTS == [(running.url("mlflow"), {"admin": admin, "passwords": passwords})] * 2
+
+
+def test_no_other_process_gets_the_administrator_s_password_of_mlflow(home: Path) -> None:
+    running = stack.up(home)
+    secret = running.secrets["mlflow_admin_password"].encode()
+    found = {name: Path(f"/proc/{i.pid}/environ").read_bytes() for name, i in state.load(home).processes.items()}
+    assert {name for name, given in found.items() if secret in given} == {"mlflow"}
+    assert b"MLFLOW_TRACKING_USERNAME=gateway" in found["gateway"]
+    assert b"MLFLOW_TRACKING_USERNAME=pipeline" in found["airflow-scheduler"]
 
 
 def test_the_environment_of_a_stack_is_that_of_its_processes(home: Path) -> None:

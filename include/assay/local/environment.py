@@ -75,7 +75,7 @@ def environment(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]
         "OMP_WAIT_POLICY": "passive",
         **_no_proxy(),
         **_assay(home, ports, secrets),
-        **_mlflow(home, ports, secrets),
+        **_mlflow(ports, secrets),
         **_airflow(home, ports, secrets),
     }
 
@@ -86,12 +86,34 @@ def signer_environment(home: Path) -> dict[str, str]:
     return {"ASSAY_SIGNER_KEYS": str(signer_folder(home)), **given}
 
 
+def own_environment(service: str, home: Path, secrets: Mapping[str, str]) -> dict[str, str]:
+    """What one service alone is told beside `environment`.
+
+    Parameters
+    ----------
+    service
+        Its name.
+    """
+    own = {
+        "mlflow": {
+            "MLFLOW_AUTH_ADMIN_PASSWORD": secrets["mlflow_admin_password"],
+            "MLFLOW_AUTH_CONFIG_PATH": str(home / "mlflow" / "basic_auth.ini"),
+            "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets["mlflow_secret_key"],
+        },
+        "gateway": {
+            "MLFLOW_TRACKING_USERNAME": "gateway",
+            "MLFLOW_TRACKING_PASSWORD": secrets["mlflow_gateway_password"],
+        },
+    }
+    return signer_environment(home) if service == "signer" else own.get(service, {})
+
+
 def client_settings(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]) -> dict[str, str]:
     """What a command at the desk needs to know to speak to a stack: nothing that only its servers need.
 
     Where the private keys are is part of it: `assay keys` works on them.
     """
-    mlflow = _mlflow(home, ports, secrets)
+    mlflow = _mlflow(ports, secrets)
     tracking = {name: value for name, value in mlflow.items() if name.startswith("MLFLOW_TRACKING_")}
     folder = signer_folder(home)  # an older stack has none, and its keys are where they were
     desk = {"ASSAY_SIGNER_KEYS": str(folder)} if folder.is_dir() else {}
@@ -113,14 +135,11 @@ def _assay(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]) -> 
     }
 
 
-def _mlflow(home: Path, ports: Mapping[str, int], secrets: Mapping[str, str]) -> dict[str, str]:
+def _mlflow(ports: Mapping[str, int], secrets: Mapping[str, str]) -> dict[str, str]:
     return {
         "MLFLOW_TRACKING_URI": url("mlflow", ports),
-        "MLFLOW_TRACKING_USERNAME": "admin",
-        "MLFLOW_TRACKING_PASSWORD": secrets["mlflow_admin_password"],
-        "MLFLOW_AUTH_ADMIN_PASSWORD": secrets["mlflow_admin_password"],
-        "MLFLOW_AUTH_CONFIG_PATH": str(home / "mlflow" / "basic_auth.ini"),
-        "MLFLOW_FLASK_SERVER_SECRET_KEY": secrets["mlflow_secret_key"],
+        "MLFLOW_TRACKING_USERNAME": "pipeline",
+        "MLFLOW_TRACKING_PASSWORD": secrets["mlflow_pipeline_password"],
         "MLFLOW_DISABLE_TELEMETRY": "true",
         # Its job runner serves LLM judges: three more processes that nothing here uses.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

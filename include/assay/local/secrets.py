@@ -34,6 +34,8 @@ _MAKERS: dict[str, Callable[[], str]] = {
     "airflow_jwt_secret": _key,
     "airflow_secret_key": _key,
     "mlflow_admin_password": _password,
+    "mlflow_pipeline_password": _password,
+    "mlflow_gateway_password": _password,
     "mlflow_secret_key": _key,
     "gateway_token": _key,
 }

@@ -10,12 +10,13 @@ from pathlib import Path
 from assay.core import Problem, UnavailableError, UserError
 from assay.local import ports as port_choice
 from assay.local import processes, services, state
-from assay.local.environment import BIN, environment, signer_address, signer_environment, url, write_files
+from assay.local.environment import BIN, environment, own_environment, signer_address, url, write_files
 from assay.local.private import private_umask, tighten
 from assay.local.processes import Identity
 from assay.local.secrets import load_or_create
 from assay.local.services import SERVICES, SIGNER, STORES, Probe, Service
 from assay.local.signing_keys import is_to_migrate, prepare_keys
+from assay.registry.accounts import ensure_accounts
 
 Progress = Callable[[str, str], None]
 """Told the name of a service and what it is doing: `preparing`, `starting`, `healthy`, `ended`."""
@@ -217,6 +218,8 @@ class _Start:
         finally:
             processes.end(self.preparing.values())
         names = tuple(service.name for service in missing)
+        if "mlflow" not in names:
+            self._make_accounts()  # an earlier release may have started it without
         return Stack(home=self.home, ports=self.record.ports, secrets=self.secrets, started=names, seconds=self.seconds)
 
     def _end_what_is_left_of_the_dead(self) -> None:
@@ -268,6 +271,8 @@ class _Start:
                         self.seconds[service.name] = round(time.monotonic() - self.begun, 1)
                         self.progress(service.name, "healthy")
                         waiting.remove(service)
+                        if service.name == "mlflow":
+                            self._make_accounts()
                 if waiting and time.monotonic() > self.deadline:
                     raise self._late(waiting[0], reasons)
                 time.sleep(_LOOK_EVERY if waiting else 0)
@@ -292,8 +297,14 @@ class _Start:
 
     def _spawn(self, name: str, command: list[str]) -> Identity:
         log = log_file(self.home, name)
-        own = signer_environment(self.home) if name == SIGNER else {}
+        own = own_environment(name, self.home, self.secrets)
         return processes.spawn(command, environment={**self.environment, **own}, log=log, home=self.home)
+
+    def _make_accounts(self) -> None:
+        """Give tasks and gateway accounts of their own in MLflow."""
+        passwords = {name: self.secrets[f"mlflow_{name}_password"] for name in ("pipeline", "gateway")}
+        admin = ("admin", self.secrets["mlflow_admin_password"])
+        ensure_accounts(url("mlflow", self.record.ports), admin=admin, passwords=passwords)
 
     def _require_running(self, started: list[Service]) -> None:
         for service in started:
