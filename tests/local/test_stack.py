@@ -376,7 +376,7 @@ def test_tasks_and_gateway_get_accounts_of_their_own_at_every_start(home: Path) 
     stack.up(home)
     admin = ("admin", running.secrets["mlflow_admin_password"])
     passwords = {name: running.secrets[f"mlflow_{name}_password"] for name in ("pipeline", "gateway")}
-    assert ACCOUNTS == [(running.url("mlflow"), {"admin": admin, "passwords": passwords})] * 2
+    assert [(running.url("mlflow"), {"admin": admin, "passwords": passwords})] * 2 == ACCOUNTS
 
 
 def test_no_other_process_gets_the_administrator_s_password_of_mlflow(home: Path) -> None:
