@@ -85,7 +85,7 @@ def test_the_accounts_of_tasks_and_gateway_can_log_in_to_mlflow_and_are_no_admin
     for name in ("pipeline", "gateway"):
         login = (name, running.secrets[f"mlflow_{name}_password"])
         answer = httpx.get(f"{running.url('mlflow')}/api/2.0/mlflow/users/current", auth=login, trust_env=False)
-        assert (answer.json()["username"], answer.json()["is_admin"]) == (name, False)
+        assert (answer.json()["user"]["username"], answer.json()["user"]["is_admin"]) == (name, False)
 
 
 def test_every_service_is_healthy(running: Stack) -> None:

@@ -128,6 +128,7 @@ def parts_of(settings: Settings, environment: Mapping[str, str] | None = None) -
     stores = {"artifacts": given.get(ARTIFACTS) or str(home / "mlflow" / "artifacts"), "snapshots": settings.snapshots}
     anchors = settings.anchors_file or home / "anchors.jsonl"
     files = {"keys/trusted.json": settings.keys / "trusted.json", "anchors.jsonl": anchors}
+    files["signatures.jsonl"] = (settings.signer_keys or home / "signer") / "signatures.jsonl"
     return Parts(
         databases=tuple(databases),
         files=files,
