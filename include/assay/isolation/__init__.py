@@ -1,8 +1,10 @@
 """Run code that is not trusted, a team's `train.py`, where it can reach nothing: see docs/isolation.md."""
 
-from assay.isolation.box import Box, read_out
+from assay.isolation.box import Box
 from assay.isolation.level import AUTO, LEVELS, SETTING, USER, Level, choose, isolation_setting, probe
 from assay.isolation.limits import BoxError, Limits
+from assay.isolation.output import read_out
+from assay.isolation.scratch import remove_folder
 
 __all__ = [
     "AUTO",
@@ -17,4 +19,5 @@ __all__ = [
     "isolation_setting",
     "probe",
     "read_out",
+    "remove_folder",
 ]

@@ -5,7 +5,6 @@ import json
 import os
 import pwd
 import selectors
-import stat
 import subprocess
 import sys
 import threading
@@ -18,10 +17,10 @@ from assay.core import AssayError
 from assay.isolation import bubblewrap
 from assay.isolation.level import USER, Level
 from assay.isolation.limits import BoxError, Limits
+from assay.isolation.output import pass_on
 from assay.isolation.platform_paths import PACKAGE, module_path, system_paths
 
 _LONGEST_LINE = 1 << 16
-_LONGEST_LOG_LINE, _MOST_LOG_LINES = 2_000, 5_000
 _CLOSING_SECONDS = 60.0
 _PASSED_ON = ("LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONHASHSEED")
 _THREADS = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE",
@@ -103,7 +102,7 @@ class Box:
         finally:
             for descriptor in (*theirs, prints):
                 os.close(descriptor)
-        self._printer = threading.Thread(target=_pass_on, args=(output, self._log), daemon=True)
+        self._printer = threading.Thread(target=pass_on, args=(output, self._log), daemon=True)
         self._printer.start()
         return self
 
@@ -234,62 +233,6 @@ class Box:
         return {**kept, "PATH": "/usr/bin:/bin", "HOME": home, "TMPDIR": home, "PYTHONUNBUFFERED": "1"}
 
 
-def read_out(scratch: Path, name: str, *, limit: int) -> bytes:
-    """Read a file that a box has written, trusting nothing about it.
-
-    Parameters
-    ----------
-    scratch
-        The box's scratch folder.
-    name
-        A fixed name, never one that the box says.
-    limit
-        The most bytes that it may have.
-
-    Raises
-    ------
-    BoxError
-        When it is missing, a link, not a regular file, known by another name too, or too large.
-    """
-    folder = os.open(scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    except OSError:
-        raise BoxError(f"left no file {name}") from None
-    finally:
-        os.close(folder)
-    with os.fdopen(opened, "rb") as stream:
-        found = os.fstat(opened)
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-            raise BoxError(f"left {name} as something else than a file of its own")
-        content = stream.read(limit + 1) if found.st_size <= limit else b""
-    if found.st_size > limit or len(content) > limit:
-        raise BoxError(f"left {name} with more than {limit:,} bytes", "train a smaller model")
-    return content
-
-
 def _python(start: str, asked: dict[str, Any]) -> list[str]:
     code = _LOAD_PACKAGE.format(path=module_path(), package=str(PACKAGE), start=start)
-    return [sys.executable, "-I", "-S", "-B", "-u", "-c", code, json.dumps(asked)]
-
-
-def _pass_on(output: int, log: Callable[[str], None]) -> None:
-    """Pass on what the box prints, line by line, and never more than a person can read."""
-    lines, waiting = 0, b""
-    with os.fdopen(output, "rb", buffering=0) as stream:
-        while chunk := stream.read(1 << 14):
-            *whole, waiting = (waiting + chunk).split(b"\n")
-            if len(waiting) > _LONGEST_LOG_LINE:
-                whole, waiting = [*whole, waiting], b""
-            for line in whole[: max(0, _MOST_LOG_LINES - lines)]:
-                log(_visible(line))
-            if lines < _MOST_LOG_LINES <= lines + len(whole):
-                log(f"(the training prints more than {_MOST_LOG_LINES:,} lines; the rest is left out)")
-            lines += len(whole)
-    if waiting and lines < _MOST_LOG_LINES:
-        log(_visible(waiting))
-
-
-def _visible(line: bytes) -> str:
-    text = line.decode(errors="replace")[:_LONGEST_LOG_LINE]
-    return "".join(each if each.isprintable() or each == "\t" else repr(each)[1:-1] for each in text)
+    return [sys.executable, "-I", "-S", "-B", "-c", code, json.dumps(asked)]

@@ -39,7 +39,8 @@ def command(bwrap: str, *, readable: Sequence[Path], scratch: Path, inner: Seque
     for path in readable:
         line += ["--ro-bind", str(path), str(path)]
     line += ["--bind", str(scratch), str(scratch), "--chdir", str(scratch)]
-    line += ["--remount-ro", "/dev", "--remount-ro", "/"]
+    # root in the box is root of the machine to /proc/sys, without any capability
+    line += ["--remount-ro", "/proc", "--remount-ro", "/dev", "--remount-ro", "/"]
     return [*line, "--", *inner]
 
 

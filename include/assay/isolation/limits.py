@@ -19,11 +19,13 @@ class Limits:
     cpu_seconds, wall_seconds
         Processor time of all of them, ended ones too; and time by the clock.
     processes
-        How many run at once.
+        How many run at once; see also `threads`.
     file_bytes
         Size of one file.
     scratch_bytes
         Size of all files in the scratch folder, deleted ones that are still open too.
+    scratch_files
+        How many files and folders lie in the scratch folder.
     """
 
     memory_bytes: int = 4 * _GIB
@@ -32,6 +34,12 @@ class Limits:
     processes: int = 64
     file_bytes: int = _GIB
     scratch_bytes: int = 4 * _GIB
+    scratch_files: int = 100_000
+
+    @property
+    def threads(self) -> int:
+        """How many threads all processes may have together: numerical libraries start one for each processor."""
+        return max(1024, 64 * self.processes)
 
 
 class BoxError(UserError):
@@ -39,3 +47,8 @@ class BoxError(UserError):
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__("training", [Problem(path="train.py", message=message, mend=hint)])
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    return f"{count / 2**30:g} GiB" if count >= 2**30 else f"{count / 2**20:g} MiB"

@@ -17,13 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assay.isolation import kernel
-from assay.isolation.limits import Limits
+from assay.isolation import kernel, scratch
+from assay.isolation.limits import Limits, size
 
 _LOOK_EVERY = 0.05
 _WEIGH_EVERY = 0.5
 _TICKS = os.sysconf("SC_CLK_TCK")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
 _PATIENCE = 20.0  # seconds until what cannot be killed is reported instead
 
 
@@ -33,6 +32,7 @@ class _Seen:
 
     pid: int
     memory: int
+    threads: int
     seconds: float
 
 
@@ -47,10 +47,13 @@ def main() -> None:
     for descriptor in (asked["receive"], asked["send"], 0, 1, 2):
         with contextlib.suppress(OSError):
             os.close(descriptor)
-    reason, code = _watch(first, asked, limits)
-    left = _end_all()
-    status = {"reason": reason, "code": code, "left": left}
-    os.write(asked["status"], json.dumps(status).encode() + b"\n")
+    reason, code, left = "could not be watched any longer", None, 0
+    try:
+        reason, code = _watch(first, asked, limits)
+    finally:  # whatever went wrong with watching, nothing of the box is left
+        left = _end_all()
+        status = {"reason": reason, "code": code, "left": left}
+        os.write(asked["status"], json.dumps(status).encode() + b"\n")
 
 
 def _start(asked: dict[str, Any], limits: Limits) -> int:
@@ -59,19 +62,21 @@ def _start(asked: dict[str, Any], limits: Limits) -> int:
     if child:
         return child
     try:
-        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != supervisor:
-            os._exit(1)
         os.setsid()
         for descriptor in (asked["lifeline"], asked["status"]):
             os.close(descriptor)
         os.nice(5)
+        with contextlib.suppress(OSError):  # a machine that runs out of memory ends the box before all else
+            Path("/proc/self/oom_score_adj").write_text("1000")
         _limit(limits)
         os.chdir(asked["scratch"])
         if asked["user"] is not None:
             os.setgroups([])
             os.setresgid(asked["user"][1], asked["user"][1], asked["user"][1])
             os.setresuid(asked["user"][0], asked["user"][0], asked["user"][0])
+        kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)  # after the change of account, which resets it
+        if os.getppid() != supervisor:
+            os._exit(1)
         os.execve(asked["command"][0], asked["command"], asked["environment"])  # noqa: S606 (no shell, on purpose)
     except BaseException as error:  # the new process must never run on as a second supervisor
         os.write(2, f"the box cannot be started: {error}\n".encode())
@@ -96,7 +101,7 @@ def _limit(limits: Limits) -> None:
 
 def _watch(first: int, asked: dict[str, Any], limits: Limits) -> tuple[str, int | None]:
     """Look again and again until something ends the box; why, and the exit code of its first process."""
-    begun = weighed = time.monotonic()
+    begun, weigh_at = time.monotonic(), 0.0
     while True:
         code = _reap(first)
         if code is not None:
@@ -109,10 +114,11 @@ def _watch(first: int, asked: dict[str, Any], limits: Limits) -> tuple[str, int 
         seen = [each for pid in descendants() if (each := _look(pid))]
         if reason := _excess(seen, limits):
             return reason, None
-        if now - weighed > _WEIGH_EVERY:
-            weighed = now
-            if _scratch(Path(asked["scratch"]), seen, limits.scratch_bytes) > limits.scratch_bytes:
-                return f"wrote more than {_size(limits.scratch_bytes)} to its scratch folder", None
+        if now > weigh_at:
+            if reason := scratch.excess(asked["scratch"], [each.pid for each in seen], limits):
+                return reason, None
+            taken = time.monotonic() - now
+            weigh_at = time.monotonic() + max(_WEIGH_EVERY, 2 * taken)
 
 
 def _said(code: int) -> str:
@@ -125,6 +131,8 @@ def _excess(seen: list[_Seen], limits: Limits) -> str:
     """Which limit is passed; empty when none is."""
     if len(seen) > limits.processes:
         return f"ran more than {limits.processes} processes at once"
+    if sum(each.threads for each in seen) > limits.threads:
+        return f"ran more than {limits.threads:,} threads at once"
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     if used.ru_utime + used.ru_stime + sum(each.seconds for each in seen) > limits.cpu_seconds:
         return f"used more than {_time(limits.cpu_seconds)} of processor time"
@@ -133,7 +141,7 @@ def _excess(seen: list[_Seen], limits: Limits) -> str:
         sum(each.memory for each in seen) > limits.memory_bytes
         and sum(_own_share(each) for each in seen) > limits.memory_bytes
     ):
-        return f"used more than {_size(limits.memory_bytes)} of memory"
+        return f"used more than {size(limits.memory_bytes)} of memory"
     return ""
 
 
@@ -160,43 +168,36 @@ def _children(pid: int) -> Iterator[int]:
 def _look(pid: int) -> _Seen | None:
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-        _, resident, shared = map(int, Path(f"/proc/{pid}/statm").read_bytes().split()[:3])
-    except (OSError, ValueError):
+        told = _sizes(Path(f"/proc/{pid}/status").read_bytes())
+        # a mapping that is shared, and tables of pages that were only read, take memory as well as any other
+        memory = sum(told.get(name, 0) for name in (b"RssAnon", b"RssShmem", b"VmSwap", b"VmPTE"))
+        return None if fields[0] == b"Z" else _Seen(pid, memory, told.get(b"Threads", 1), _seconds(fields))
+    except (OSError, ValueError, IndexError):
         return None
-    if fields[0] == b"Z":
-        return None
-    return _Seen(pid, (resident - shared) * _PAGE, sum(map(int, fields[11:15])) / _TICKS)
+
+
+def _seconds(fields: list[bytes]) -> float:
+    return sum(map(int, fields[11:15])) / _TICKS
+
+
+def _sizes(content: bytes) -> dict[bytes, int]:
+    """The lines of a file of /proc that hold a number: sizes in bytes, counts as they are."""
+    found = {}
+    for name, _, rest in (line.partition(b":") for line in content.splitlines()):
+        value, *unit = rest.split() or [b""]
+        if value.isdigit():
+            found[name] = int(value) * (1024 if unit == [b"kB"] else 1)
+    return found
 
 
 def _own_share(seen: _Seen) -> int:
     """Memory of a process, pages that it shares divided among those that share them."""
     try:
-        lines = Path(f"/proc/{seen.pid}/smaps_rollup").read_text().splitlines()[1:]
-        sizes = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines)}
-        return 1024 * (sizes.get("Pss_Anon", 0) + sizes.get("Pss_Shmem", 0) + sizes.get("SwapPss", 0))
-    except (OSError, ValueError, IndexError):
+        sizes = _sizes(Path(f"/proc/{seen.pid}/smaps_rollup").read_bytes())
+        tables = _sizes(Path(f"/proc/{seen.pid}/status").read_bytes()).get(b"VmPTE", 0)
+    except OSError:
         return seen.memory
-
-
-def _scratch(folder: Path, seen: list[_Seen], enough: int) -> int:
-    """Bytes on the disk below a folder, and of deleted files that are still open; stops counting at `enough`."""
-    total, waiting = 0, [str(folder)]
-    while waiting and total <= enough:
-        with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
-                    total += entry.stat(follow_symlinks=False).st_blocks * 512
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(entry.path)
-    deleted: dict[tuple[int, int], int] = {}
-    for process in seen:
-        with contextlib.suppress(OSError), os.scandir(f"/proc/{process.pid}/fd") as entries:
-            for entry in entries:
-                with contextlib.suppress(OSError):
-                    found = entry.stat()
-                    if found.st_nlink == 0:
-                        deleted[found.st_dev, found.st_ino] = found.st_blocks * 512
-    return total + sum(deleted.values())
+    return sum(sizes.get(name, 0) for name in (b"Pss_Anon", b"Pss_Shmem", b"SwapPss")) + tables
 
 
 def _reap(first: int) -> int | None:
@@ -218,7 +219,8 @@ def _end_all() -> int:
     deadline = time.monotonic() + _PATIENCE
     while (left := descendants()) and time.monotonic() < deadline:
         stopped: set[int] = set()
-        while fresh := set(left) - stopped:  # what is stopped cannot start another
+        # what is stopped cannot start another
+        while (fresh := set(left) - stopped) and time.monotonic() < deadline:
             _signal(fresh, signal.SIGSTOP)
             stopped |= fresh
             left = descendants()
@@ -237,7 +239,3 @@ def _signal(pids: set[int], number: int) -> None:
 
 def _time(seconds: float) -> str:
     return f"{seconds / 60:g} minutes" if seconds >= 60 else f"{seconds:g} seconds"
-
-
-def _size(count: int) -> str:
-    return f"{count / 2**30:g} GiB" if count >= 2**30 else f"{count / 2**20:g} MiB"
