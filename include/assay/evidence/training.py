@@ -5,7 +5,6 @@ code runs in a box and is not trusted: `prepare` writes what the box gets, `run_
 it gave back and measures it.
 """
 
-import json
 import logging
 import tempfile
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.core import problem
+from assay.evidence.decision_rule import read_rule
 from assay.evidence.judging import Case
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from assay.policy import Mitigation
-    from assay.training.group_thresholds import GroupThresholds
     from assay.training.job import JobFolder, Spec
     from assay.training.onnx_model import Kind
 
@@ -32,7 +31,7 @@ ROWS = ("training_rows", "validation_rows", "holdout_rows")
 """The facts of a training that count the rows of each side."""
 
 _CHOOSING = ("thresholds", "constraint")  # the mitigations that choose by rows that training has not seen
-_LARGEST_FACTS = 1 << 20  # characters of what a mitigation says it did; it goes into the dossier
+_ROUNDING = 1e-6  # by which a probability in float32 may pass 0 or 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,13 +163,13 @@ def collect(case: Case, job: "JobFolder", *, mitigated: bool = False) -> Trained
         When the job was not run to its end.
     """
     from assay.data.features import kinds, model_inputs
-    from assay.training.job import ONNX, REFERENCE
+    from assay.training.job import ONNX, REFERENCE, RESULT
     from assay.training.onnx_check import sealed
     from assay.training.onnx_model import OnnxModel
 
     done = job.done()
     types = kinds(case.rows.schema, case.policy.data.features)
-    result = _result(case, job, mitigated=mitigated)
+    result = read_rule(job.output(RESULT), case.policy, mitigated=mitigated)
     content = sealed(
         job.output(ONNX),
         kinds=types,
@@ -199,15 +198,6 @@ def collect(case: Case, job: "JobFolder", *, mitigated: bool = False) -> Trained
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
-    """How the model decides, and what mitigation says it did."""
-
-    threshold: float
-    by_group: "GroupThresholds | None"
-    facts: Mapping[str, Any]
-
-
 def _sides(case: Case) -> "tuple[pa.Table, pa.Table, pa.Table]":
     """The rows for training, for validation and for the gates."""
     seen, kept, unseen = (case.rows.filter(side) for side in (case.trained_on, case.validated_on, case.held_out))
@@ -234,38 +224,6 @@ def _spec(case: Case, types: "Mapping[str, Kind]", *, validation: bool, mitigate
     )
 
 
-def _result(case: Case, job: "JobFolder", *, mitigated: bool) -> _Result:
-    """The decision rule: the policy's, where its mitigation does not choose another.
-
-    Raises
-    ------
-    UserError
-        When the box gives back another form, or a rule that the policy does not ask for.
-    """
-    from assay.policy import Thresholds
-    from assay.training.group_thresholds import GroupThresholds
-    from assay.training.job import RESULT
-
-    mitigation = case.policy.mitigation if mitigated else None
-    try:
-        found = json.loads(job.output(RESULT))
-        threshold, own, facts = float(found["threshold"]), found["by_group"], dict(found["facts"])
-        by_group = None if own is None else GroupThresholds.from_json(json.dumps(own))
-        size = len(json.dumps(facts, allow_nan=False))
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise problem("train.py", "left a result that is not in the agreed form") from None
-    chosen = isinstance(mitigation, Thresholds)
-    expected = tuple(mitigation.attributes) if isinstance(mitigation, Thresholds) else ()
-    if (
-        not 0 < threshold < 1
-        or size > _LARGEST_FACTS
-        or (threshold != case.policy.training.threshold and not chosen)
-        or (by_group is not None and (not chosen or by_group.attributes != expected))
-    ):
-        raise problem("train.py", "left a decision rule that the policy does not ask for")
-    return _Result(threshold, by_group, facts)
-
-
 def _parity(job: "JobFolder", found: "NDArray[np.float64]") -> float:
     """The largest difference between the original's scores of the held-out rows, as the box says, and ours."""
     import numpy as np
@@ -278,6 +236,8 @@ def _parity(job: "JobFolder", found: "NDArray[np.float64]") -> float:
     if not gap <= PARITY:  # NaN must not pass
         message = f"scores of held-out rows differ by up to {gap:.2g} between sklearn and ONNX, more than {PARITY:g}"
         raise problem("model.onnx", message, "train on float32, and avoid steps whose ONNX form rounds differently")
+    if found.min() < -_ROUNDING or found.max() > 1 + _ROUNDING:
+        raise problem("model.onnx", "scores rows outside of 0 to 1", "return calibrated probabilities of both classes")
     return gap
 
 

@@ -1,7 +1,8 @@
 """Run code that is not trusted, a team's `train.py`, where it can reach nothing: see docs/isolation.md."""
 
+from assay.isolation.account import USER, sole_use
 from assay.isolation.box import Box
-from assay.isolation.level import AUTO, LEVELS, SETTING, USER, Level, choose, isolation_setting, probe
+from assay.isolation.level import AUTO, LEVELS, SETTING, Level, choose, isolation_setting, probe
 from assay.isolation.limits import BoxError, Limits
 from assay.isolation.output import read_out
 from assay.isolation.scratch import remove_folder
@@ -20,4 +21,5 @@ __all__ = [
     "probe",
     "read_out",
     "remove_folder",
+    "sole_use",
 ]

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import pwd
 import selectors
 import subprocess
 import sys
@@ -14,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from assay.core import AssayError
-from assay.isolation import bubblewrap
-from assay.isolation.level import USER, Level
+from assay.isolation import account, bubblewrap
+from assay.isolation.level import Level
 from assay.isolation.limits import BoxError, Limits
 from assay.isolation.output import pass_on
 from assay.isolation.platform_paths import PACKAGE, module_path, system_paths
@@ -54,6 +53,8 @@ class Box:
         What all its processes may use together.
     log
         Gets each line that it prints, control characters made visible, up to 5,000 lines.
+    subject
+        What messages call it.
 
     Raises
     ------
@@ -70,7 +71,9 @@ class Box:
         scratch: Path,
         limits: Limits,
         log: Callable[[str], None] = lambda _: None,
+        subject: str = "the training process",
     ) -> None:
+        self._subject = subject
         self._level, self._module, self._limits, self._log = level, module, limits, log
         self._readable = [Path(each).resolve() for each in readable]
         self._scratch = Path(scratch).resolve()
@@ -168,10 +171,10 @@ class Box:
         said = self._last_words()
         if said.get("reason"):
             limits = "the limits are in the policy: training.limits"
-            return BoxError(f"the training process {said['reason']}", limits)
+            return BoxError(f"{self._subject} {said['reason']}", limits)
         code = said.get("code")
         how = "without a word" if code is None else f"with exit code {code}"
-        return BoxError(f"the training process ended {how} before its work was done", "its output is in the log above")
+        return BoxError(f"{self._subject} ended {how} before its work was done", "its output is in the log above")
 
     def _last_words(self) -> dict[str, Any]:
         """What the supervisor says at its end: it says one line, however often it is asked for."""
@@ -222,9 +225,7 @@ class Box:
         """The account that the box runs as, which then owns its scratch folder; None for the present one."""
         if self._level != "user":
             return None
-        account = pwd.getpwnam(os.environ[USER])
-        os.chown(self._scratch, account.pw_uid, account.pw_gid)
-        return account.pw_uid, account.pw_gid
+        return account.grant(readable=self._readable, scratch=self._scratch)
 
     def _environment(self) -> dict[str, str]:
         """All that the box gets to know of the environment."""

@@ -11,13 +11,14 @@ from typing import Literal, get_args
 
 from assay.core import Problem, UserError, did_you_mean, problem
 from assay.isolation import bubblewrap, landlock, seccomp
+from assay.isolation.account import USER
 from assay.isolation.limits import BoxError, Limits
 
 Level = Literal["namespaces", "landlock", "user", "none"]
 """Ways of keeping code apart, the strongest first."""
 
 LEVELS: tuple[Level, ...] = get_args(Level)
-SETTING, USER = "ASSAY_ISOLATION", "ASSAY_TRAINING_USER"
+SETTING = "ASSAY_ISOLATION"
 AUTO = "auto"
 _NEVER_ALONE = ("high",)  # risk tiers that are never trained without isolation
 

@@ -10,16 +10,17 @@ ever unpickled, and everything that comes out of the box is held to a form and a
     withheld/     validation rows until they are asked for, held-out features until the ONNX bytes are fixed
     scratch/      where the box writes
     made/         what the relay took out of `scratch`
+    trial/        the scratch folder of the box that tries the ONNX bytes
 """
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from assay.core import AssayError, Problem, UserError, canonical_json
+from assay.isolation import remove_folder
 from assay.policy import write_model_files
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 TRAINING, VALIDATION, HELD_OUT = "training.arrow", "validation.arrow", "held_out.arrow"
 JOB, DONE = "job.json", "done.json"
 ONNX, REFERENCE, RESULT, SCORES = "model.onnx", "reference.skops", "result.json", "scores.f64"
-LARGEST: Mapping[str, int] = {ONNX: 1 << 30, REFERENCE: 2 << 30, RESULT: 16 << 20, SCORES: 8 << 30}
-"""The most bytes of each file that the box may give back."""
+LARGEST: Mapping[str, int] = {ONNX: 512 << 20, REFERENCE: 1 << 30, RESULT: 2 << 20}
+"""The most bytes of each file that the box may give back; of `SCORES` it is 8 for each held-out row."""
 
 _LABEL = "label"
 
@@ -127,18 +128,39 @@ class JobFolder:
         return self.path / "made"
 
     @property
+    def trial(self) -> Path:
+        """Where the box that tries the ONNX bytes writes."""
+        return self.path / "trial"
+
+    @property
     def spec(self) -> Spec:
         """What the job asks for."""
         return Spec.from_json((self.rows / JOB).read_bytes())
 
     def create(self, spec: Spec, model_files: Mapping[str, bytes]) -> None:
         """Make the folder anew, readable by its owner alone, with everything but the rows."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove_folder(self.path)
         self.path.mkdir(parents=True, mode=0o700)
-        for folder in (self.rows, self.withheld, self.scratch, self.made):
+        for folder in (self.rows, self.withheld, *self._written):
             folder.mkdir(mode=0o700)
         write_model_files(model_files, self.model / spec.model)
         (self.rows / JOB).write_bytes(spec.to_json())
+
+    def rewind(self) -> None:
+        """Undo whatever an earlier attempt at running the job did: above all, take back the rows that it was given."""
+        (self.path / DONE).unlink(missing_ok=True)
+        for folder in self._written:
+            remove_folder(folder)
+        for name in (VALIDATION, HELD_OUT):
+            if (self.rows / name).exists():
+                (self.rows / name).replace(self.withheld / name)
+        for folder in self._written:
+            folder.mkdir(mode=0o700)
+
+    @property
+    def _written(self) -> tuple[Path, ...]:
+        """The folders that running the job writes to."""
+        return self.scratch, self.made, self.trial
 
     def release(self, name: str) -> None:
         """Give the box withheld rows."""
@@ -182,7 +204,7 @@ class JobFolder:
 
     def remove(self) -> None:
         """Delete the folder."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove_folder(self.path)
 
 
 def write_rows(

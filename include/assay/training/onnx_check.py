@@ -30,6 +30,11 @@ _DEEPEST = 16
 _MEND = "return a scikit-learn pipeline whose steps skl2onnx supports, and let Assay export it"
 
 
+def load_libraries() -> None:
+    """Import what `sealed` needs, which takes a while."""
+    import onnx.checker  # noqa: F401
+
+
 def sealed(
     content: bytes,
     *,

@@ -22,6 +22,11 @@ META_MODEL, META_POSITIVE, META_NEGATIVE, META_THRESHOLD = (
 META_BY_GROUP = "assay.thresholds_by_group"  # only where groups have thresholds of their own
 
 
+def load_libraries() -> None:
+    """Import what `OnnxModel` needs, which takes a while."""
+    import onnxruntime  # noqa: F401
+
+
 @dataclass(frozen=True)
 class OnnxModel:
     """Scores rows with ONNX Runtime on one thread.
@@ -109,9 +114,23 @@ class OnnxModel:
         -------
         ndarray of shape (n,)
             The probability of the positive class, in [0, 1].
+
+        Raises
+        ------
+        UserError
+            When the model fails on these rows, or answers with something else than probabilities of two classes.
         """
-        # output 0 is the decided class, output 1 the probabilities of both classes
-        _, probabilities = self._session.run(None, {name: columns[name] for name in self.features})
+        given = {name: columns[name] for name in self.features}
+        try:
+            # output 0 is the decided class, output 1 the probabilities of both classes
+            _, probabilities = self._session.run(None, given)
+        except UserError:
+            raise
+        except Exception as error:  # onnxruntime's own errors share no base class
+            raise _refused(f"cannot score rows: {str(error)[:500]}") from None
+        rows = len(next(iter(given.values())))
+        if not isinstance(probabilities, np.ndarray) or probabilities.shape != (rows, 2):
+            raise _refused("does not answer with the probabilities of two classes for each row")
         return np.asarray(probabilities[:, 1], dtype=np.float64)
 
     def thresholds(self, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:

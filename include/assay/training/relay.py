@@ -7,19 +7,36 @@ worker that has none of them.
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from assay.core import AssayError, Problem, UserError
-from assay.isolation import Box, Level, Limits, choose, isolation_setting, read_out
-from assay.training.job import HELD_OUT, LARGEST, ONNX, REFERENCE, RESULT, SCORES, VALIDATION, JobFolder, Spec
+from assay.isolation import Box, Level, Limits, choose, isolation_setting, read_out, sole_use
+from assay.training.job import (
+    HELD_OUT,
+    LARGEST,
+    SCORES,
+    VALIDATION,
+    JobFolder,
+    Spec,
+    read_rows,
+)
 
 log = logging.getLogger(__name__)
 
-INSIDE = "assay.training.inside"
+INSIDE, TRIAL = "assay.training.inside", "assay.training.trial"
+_TRIAL_SECONDS = 600.0  # of processor time, and by the clock once training has ended
+PRINTED = "train.py> "
+"""What every line begins with that the team's code prints, so that none is taken for one of ours."""
+
 _MOST_PROBLEMS, _LONGEST = 50, 2_000
 
 
-def run_job(job: JobFolder, *, report: Callable[[str], None] = log.info) -> None:
+def _reported(line: str) -> None:
+    log.info("%s%s", PRINTED, line)
+
+
+def run_job(job: JobFolder, *, report: Callable[[str], None] = _reported) -> None:
     """Run a job to its end, or say in its folder what the team's code did wrong.
 
     Parameters
@@ -36,9 +53,11 @@ def run_job(job: JobFolder, *, report: Callable[[str], None] = log.info) -> None
     """
     spec = job.spec
     level = choose(isolation_setting(), tier=spec.tier)
-    log.info("training runs in a box: isolation %s", level)
+    log.info("training runs in a box: isolation %s; lines that begin with %r are its own", level, PRINTED)
+    job.rewind()
     try:
-        use = _run(job, spec, level, report)
+        with sole_use(level):
+            use = _run(job, spec, level, report)
     except AssayError as error:
         job.finish({"isolation": level, "error": _written(error)})
         return
@@ -47,19 +66,37 @@ def run_job(job: JobFolder, *, report: Callable[[str], None] = log.info) -> None
 
 def _run(job: JobFolder, spec: Spec, level: Level, report: Callable[[str], None]) -> str | None:
     limits = Limits(**spec.limits)  # type: ignore[arg-type]  # the spec was written from Limits
+    scores = 8 * read_rows(job.withheld / HELD_OUT).num_rows
     with Box(
         level=level, module=INSIDE, readable=[job.model, job.rows], scratch=job.scratch, limits=limits, log=report
     ) as box:
         use = _user(_said(box, {"job": str(job.path)}, "asks"), spec)
         if use is not None:
             job.release(VALIDATION)
-        _said(box, {"go": True}, "made")
-        for name in (REFERENCE, RESULT, ONNX):
-            _take(job, name)
-        job.release(HELD_OUT)  # only now: the bytes are fixed
-        _said(box, {"held_out": True}, "scored")
-        _take(job, SCORES)
+        with _trial(job, level, limits) as trial:  # its imports take no time while the model is fitted
+            _said(box, {"go": True}, "made")
+            for name, largest in LARGEST.items():
+                _take(job, name, largest)
+            job.release(HELD_OUT)  # only now: the bytes are fixed
+            trial.send(json.dumps({"job": str(job.path)}))
+            _said(box, {"held_out": True}, "scored")
+            _answer(trial, "tried")
+        _take(job, SCORES, scores)
     return use
+
+
+def _trial(job: JobFolder, level: Level, limits: Limits) -> Box:
+    """A second box, for what the code in the first one cannot have reached: see `assay.training.trial`."""
+    narrower = replace(limits, cpu_seconds=_TRIAL_SECONDS, wall_seconds=limits.wall_seconds + _TRIAL_SECONDS)
+    return Box(
+        level=level,
+        module=TRIAL,
+        readable=[job.rows, job.made],
+        scratch=job.trial,
+        limits=narrower,
+        log=lambda line: log.info("trial of model.onnx: %s", line),
+        subject="trying model.onnx",
+    )
 
 
 def _said(box: Box, message: dict[str, Any], expected: str) -> Any:
@@ -71,9 +108,13 @@ def _said(box: Box, message: dict[str, Any], expected: str) -> Any:
         What the box says went wrong.
     """
     box.send(json.dumps(message))
+    return _answer(box, expected)
+
+
+def _answer(box: Box, expected: str) -> Any:
     try:
         answer = json.loads(box.receive())
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if isinstance(answer, dict) and set(answer) == {"error"}:
         raise _error(answer["error"])
@@ -90,8 +131,8 @@ def _user(asks: Any, spec: Spec) -> str | None:
     return asks
 
 
-def _take(job: JobFolder, name: str) -> None:
-    (job.made / name).write_bytes(read_out(job.scratch, name, limit=LARGEST[name]))
+def _take(job: JobFolder, name: str, largest: int) -> None:
+    (job.made / name).write_bytes(read_out(job.scratch, name, limit=largest))
 
 
 def _error(said: Any) -> UserError:
@@ -101,7 +142,7 @@ def _error(said: Any) -> UserError:
             Problem(**{key: _clean(each[key]) for key in ("path", "message", "mend")}) for each in said["problems"]
         ]
         subject = _clean(said["subject"])
-    except (TypeError, KeyError, AttributeError):
+    except (TypeError, KeyError, AttributeError, RecursionError):
         return _broken("does not say in the agreed form what went wrong")
     return UserError(subject, found[:_MOST_PROBLEMS]) if found else _broken("fails without a reason")
 
