@@ -31,6 +31,7 @@ ROWS = ("training_rows", "validation_rows", "holdout_rows")
 """The facts of a training that count the rows of each side."""
 
 _CHOOSING = ("thresholds", "constraint")  # the mitigations that choose by rows that training has not seen
+_TEMPORARY = "assay-training-"
 _ROUNDING = 1e-6  # by which a probability in float32 may pass 0 or 1
 
 
@@ -108,8 +109,11 @@ def train(
     """
     from assay.training.job import JobFolder
     from assay.training.relay import run_job
+    from assay.training.stale_jobs import remove_stale_jobs
 
-    with tempfile.TemporaryDirectory(prefix="assay-training-") as scratch:
+    remove_stale_jobs(Path(tempfile.gettempdir()), f"{_TEMPORARY}*/job")
+    with tempfile.TemporaryDirectory(prefix=_TEMPORARY) as scratch:
+        Path(scratch).chmod(0o711)  # another account may run the box; the job's own folder keeps all others out
         job = JobFolder(folder or Path(scratch) / "job")
         try:
             prepare(case, model_files, job, mitigated=mitigated)

@@ -79,8 +79,12 @@ class Box:
         self._scratch = Path(scratch).resolve()
         self._opened: set[int] = set()
         self._received = b""
+        self._user: tuple[int, int] | None = None  # the account that the box runs as, where it is another one
 
     def __enter__(self) -> "Box":
+        self._require_apart()
+        if self._level == "user":
+            self._user = account.grant(readable=self._readable, scratch=self._scratch)
         inside_receives, self._to = os.pipe()
         self._from, inside_sends = os.pipe()
         self._status, supervisor_says = os.pipe()
@@ -211,7 +215,7 @@ class Box:
         supervised = {
             "command": command,
             "environment": self._environment(),
-            "user": self._user(),
+            "user": self._user,
             "scratch": str(self._scratch),
             "limits": asdict(self._limits),
             "receive": receive,
@@ -221,16 +225,19 @@ class Box:
         }
         return _python("supervisor", supervised)
 
-    def _user(self) -> tuple[int, int] | None:
-        """The account that the box runs as, which then owns its scratch folder; None for the present one."""
-        if self._level != "user":
-            return None
-        return account.grant(readable=self._readable, scratch=self._scratch)
+    def _require_apart(self) -> None:
+        """Refuse a scratch folder that lies where every box may read: it would show what other boxes are given."""
+        holding = [path for path in system_paths() if self._scratch.is_relative_to(path.resolve())]
+        if self._level != "none" and holding:
+            mend = "set ASSAY_HOME or ASSAY_TRAINING_JOBS to a folder outside of it"
+            raise BoxError(f"{self._scratch} lies in {holding[0]}, which every training process may read", mend)
 
     def _environment(self) -> dict[str, str]:
         """All that the box gets to know of the environment."""
         kept = {name: value for name in (*_PASSED_ON, *_THREADS) if (value := os.environ.get(name)) is not None}
         home = str(self._scratch)
+        if self._level == "landlock":
+            kept["JOBLIB_MULTIPROCESSING"] = "0"  # its semaphores live in /dev/shm, which is not within reach
         return {**kept, "PATH": "/usr/bin:/bin", "HOME": home, "TMPDIR": home, "PYTHONUNBUFFERED": "1"}
 
 

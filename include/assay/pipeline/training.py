@@ -110,7 +110,10 @@ def job_folder(settings: Settings, run_key: str, which: Which) -> JobFolder:
 
 
 def _lay_out(run: Run, which: Which) -> dict[str, Any]:
+    from assay.training.stale_jobs import remove_stale_jobs
+
     job = job_folder(run.settings, run.run_key, which)
+    remove_stale_jobs(job.path.parent)
     prepare(run.case, run.model_files, job, mitigated=which == "mitigated")
     return {"job": job.path.name}
 

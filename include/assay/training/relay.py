@@ -132,7 +132,7 @@ def _user(asks: Any, spec: Spec) -> str | None:
 
 
 def _take(job: JobFolder, name: str, largest: int) -> None:
-    (job.made / name).write_bytes(read_out(job.scratch, name, limit=largest))
+    job.keep(name, read_out(job.scratch, name, limit=largest))
 
 
 def _error(said: Any) -> UserError:
