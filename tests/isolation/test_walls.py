@@ -157,7 +157,7 @@ def test_no_signal_leaves_the_box(tmp_path, monkeypatch, level):
             source = f"""
 import fcntl
 hear, say = os.pipe()
-answer = [error(lambda: os.kill(pid, 9)) for pid in ({other.pid}, {os.getpid()}, os.getppid() if os.getppid() > 1 else {os.getpid()})]
+answer = [error(lambda: os.kill(pid, 9)) for pid in ({other.pid}, {os.getpid()}, {os.getppid()})]
 answer += [error(lambda: fcntl.fcntl(hear, fcntl.F_SETOWN, {other.pid}))]
 """
             assert all(run(source))

@@ -26,21 +26,52 @@ def tried(what):
 
 """
 
-SECRETS = """
-def train(features, label, *, seed, parameters):
+# Each part is tried by one and the same train(), so that one box tells all of them.
+REACHES = """
+def secrets():
     for place in {places!r}:
         tried(lambda: Path(place).read_bytes())
         tried(lambda: os.listdir(Path(place).parent))
-    for pid in [name for name in os.listdir("/proc") if name.isdigit()] if os.access("/proc", os.R_OK) else []:
-        if tried(lambda: Path("/proc", pid, "environ").read_bytes()) and int(pid) > 3:
-            print("PROCESS", pid)
     for name in os.environ:
         print("ENVIRONMENT", name)
-    return honest(features, label)
-"""
 
-FRAME = """
-def train(features, label, *, seed, parameters):
+
+def processes():
+    found = []
+    tried(lambda: found.extend(name for name in os.listdir("/proc") if name.isdigit() and int(name) > 3))
+    print("PROCESSES", *found)
+    libc = ctypes.CDLL(None, use_errno=True)
+    for pid in {pids!r}:
+        tried(lambda: Path("/proc", str(pid), "environ").read_bytes())
+        print("PTRACE", libc.ptrace(16, pid, 0, 0), ctypes.get_errno())
+        for number in (15, 9):
+            tried(lambda: os.kill(pid, number))
+
+
+def connect(family, address):
+    with socket.socket(family) as one:
+        one.connect(address)
+    return address
+
+
+def sockets():
+    tried(lambda: connect(socket.AF_INET, ("127.0.0.1", {port})))
+    tried(lambda: connect(socket.AF_UNIX, {path!r}))
+    tried(lambda: connect(socket.AF_UNIX, "\\0" + {abstract!r}))
+    tried(lambda: socket.getaddrinfo("localhost", {port}) and connect(socket.AF_INET6, ("::1", {port})))
+
+
+def writes():
+    for place in {written!r}:
+        tried(lambda: Path(place).write_text("x"))
+        tried(lambda: os.chmod(Path(place).parent, 0o777))
+        tried(lambda: os.utime(Path(place).parent))
+        tried(lambda: os.mkdir(place))
+    tried(lambda: os.link({places!r}[0], "stolen"))
+    tried(lambda: os.link(HERE / "train.py", "own"))
+
+
+def rows():
     import gc
     frame = sys._getframe()
     while frame is not None:
@@ -48,11 +79,31 @@ def train(features, label, *, seed, parameters):
             print("LOCAL", name, getattr(value, "shape", ""))
         frame = frame.f_back
     for each in gc.get_objects():
-        rows = getattr(each, "num_rows", None)
-        if isinstance(rows, int):
-            print("TABLE", rows)
+        try:
+            print("TABLE", int(each.num_rows))
+        except Exception:
+            pass
     for path in sorted(HERE.parent.parent.rglob("*")):
         print("FILE", path.relative_to(HERE.parent.parent))
+
+
+def outlive():
+    heartbeat = HERE.parent.parent / "scratch" / "heartbeat"
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            while True:
+                heartbeat.write_text(str(time.time()))
+                time.sleep(0.02)
+        os._exit(0)
+    while not heartbeat.exists():
+        time.sleep(0.01)
+
+
+def train(features, label, *, seed, parameters):
+    for part in (secrets, processes, sockets, writes, rows, outlive):
+        print("PART", part.__name__)
+        part()
     return honest(features, label)
 """
 
@@ -62,63 +113,10 @@ def train(features, label, *, seed, parameters):
     return honest(features, label)
 """
 
-PTRACE = """
-def train(features, label, *, seed, parameters):
-    libc = ctypes.CDLL(None, use_errno=True)
-    for pid in {pids!r}:
-        print("PTRACE", libc.ptrace(16, pid, 0, 0), ctypes.get_errno())
-    return honest(features, label)
-"""
-
-SOCKETS = """
-def connect(family, address):
-    with socket.socket(family) as one:
-        one.connect(address)
-    return address
-
-
-def train(features, label, *, seed, parameters):
-    tried(lambda: connect(socket.AF_INET, ("127.0.0.1", {port})))
-    tried(lambda: connect(socket.AF_UNIX, {path!r}))
-    tried(lambda: connect(socket.AF_UNIX, "\\0" + {abstract!r}))
-    tried(lambda: socket.getaddrinfo("localhost", {port}) and connect(socket.AF_INET6, ("::1", {port})))
-    return honest(features, label)
-"""
-
-OUTLIVES = """
-def train(features, label, *, seed, parameters):
-    if os.fork() == 0:
-        os.setsid()
-        if os.fork() == 0:
-            while True:
-                (HERE.parent.parent / "scratch" / "heartbeat").write_text(str(time.time()))
-                time.sleep(0.02)
-        os._exit(0)
-    while not (HERE.parent.parent / "scratch" / "heartbeat").exists():
-        time.sleep(0.01)
-    return honest(features, label)
-"""
-
-WRITES = """
-def train(features, label, *, seed, parameters):
-    for place in {places!r}:
-        tried(lambda: Path(place).write_text("x"))
-        tried(lambda: os.chmod(Path(place).parent, 0o777))
-        tried(lambda: os.utime(Path(place).parent))
-    return honest(features, label)
-"""
-
 LINKS = """
 def train(features, label, *, seed, parameters):
     for name in ("model.onnx", "reference.skops", "result.json"):
         os.symlink({place!r}, name)
-    return honest(features, label)
-"""
-
-HARD_LINK = """
-def train(features, label, *, seed, parameters):
-    tried(lambda: os.link({place!r}, "stolen"))
-    tried(lambda: os.link(HERE / "train.py", "own"))
     return honest(features, label)
 """
 
@@ -168,6 +166,78 @@ def train(features, label, *, seed, parameters):
     return honest(features, label)
 """
 
+# Each of these lies in the place of what the relay takes, or of its answer.
+ODD_FILES = {
+    "a folder": "os.mkdir('model.onnx')",
+    "a pipe": "os.mkfifo('model.onnx')",
+    "nothing": "pass",
+    "a sparse file": "os.truncate(os.open('model.onnx', os.O_WRONLY | os.O_CREAT), 2**40)",
+}
+
+ODD_FILE = """
+def train(features, label, *, seed, parameters):
+    from assay.training import inside
+
+    real = inside._write
+
+    def spoiled(job, made, content):
+        real(job, made, content)
+        os.unlink("model.onnx")
+        {odd}
+
+    inside._write = spoiled
+    return honest(features, label)
+"""
+
+RESULT = """
+def train(features, label, *, seed, parameters):
+    from assay.training import inside
+
+    real = inside._write
+
+    def spoiled(job, made, content):
+        real(job, made, content)
+        Path("result.json").write_text({result})
+
+    inside._write = spoiled
+    return honest(features, label)
+"""
+
+ANSWER = """
+def train(features, label, *, seed, parameters):
+    for descriptor in range(3, 200):
+        try:
+            os.write(descriptor, ({answer}).encode() + b"\\n")
+        except OSError:
+            pass
+    raise ValueError("answered")
+"""
+
+# The export is replaced by a graph that is well-formed, and costs whoever loads or scores it.
+GRAPH = """
+def graph():
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    take = numpy_helper.from_array
+    two = take(np.array([1, 2], np.int64), "two")
+    {graph}
+    ends = [helper.make_tensor_value_info("label", TensorProto.INT64, None),
+            helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, None)]
+    given = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 1])]
+    made = helper.make_graph(nodes, "g", given, ends, constants)
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
+
+
+def train(features, label, *, seed, parameters):
+    from assay.training import inside
+
+    real = inside._write
+    inside._write = lambda job, made, content: real(job, made, {content})
+    inside._score_held_out = lambda *given: Path("scores.f64").write_bytes(b"")
+    return honest(features, label)
+"""
+
 HUGE_FILE = """
 def train(features, label, *, seed, parameters):
     with open("huge", "wb") as stream:
@@ -175,58 +245,11 @@ def train(features, label, *, seed, parameters):
             stream.write(b"x" * 2**20)
 """
 
-MANY_FILES = """
-def train(features, label, *, seed, parameters):
-    for number in range(10**6):
-        Path(f"f{{number}}").write_bytes(b"x" * 2**20)
-        if number % 8 == 0:
-            time.sleep(0.01)
-"""
-
-HANG = """
-def train(features, label, *, seed, parameters):
-    while True:
-        time.sleep(1)
-"""
-
-BURN = """
-def train(features, label, *, seed, parameters):
-    while True:
-        pass
-"""
-
 MEMORY = """
 def train(features, label, *, seed, parameters):
     held = []
     while True:
         held.append(bytearray(2**24))
-"""
-
-MEMORY_OF_MANY = """
-def train(features, label, *, seed, parameters):
-    for _ in range(6):
-        if os.fork() == 0:
-            held = bytearray(os.urandom(2**20)) * 200
-            time.sleep(600)
-    time.sleep(600)
-"""
-
-FORK_BOMB = """
-def train(features, label, *, seed, parameters):
-    while True:
-        try:
-            os.fork()
-        except OSError:
-            pass
-"""
-
-SIGNALS = """
-def train(features, label, *, seed, parameters):
-    for pid in {pids!r}:
-        for number in (15, 9):
-            tried(lambda: os.kill(pid, number))
-    tried(lambda: os.kill(os.getppid(), 9) if os.getppid() > 1 else os.kill(0x7fffffff, 9))
-    return honest(features, label)
 """
 
 EXITS = """

@@ -1,4 +1,7 @@
-"""A hostile `train.py` reaches nothing at any level of isolation that this machine has, and is refused clearly."""
+"""A hostile `train.py` reaches nothing at any level of isolation that this machine has, and is refused clearly.
+
+What holds of the box itself is tested in tests/isolation.
+"""
 
 import os
 import socket
@@ -17,21 +20,12 @@ from assay.evidence.training import train
 from assay.isolation import LEVELS, probe
 from assay.isolation.platform_paths import PACKAGE
 from assay.policy.models import TrainingLimits
+from assay.training.relay import PRINTED
 
 pytestmark = pytest.mark.boxed
 WORKING = [level for level in LEVELS if level != "none" and not probe()[level]]
 SECRET = "the-signing-key"
-
-
-def test_this_machine_has_the_two_levels_that_are_tested():
-    assert {"namespaces", "landlock"} <= set(WORKING), probe()
-
-
-@pytest.fixture(params=WORKING)
-def level(request, monkeypatch):
-    monkeypatch.setenv("ASSAY_ISOLATION", request.param)
-    monkeypatch.setenv("ASSAY_SIGNING_KEY", SECRET)
-    return request.param
+HONEST = "\ndef train(features, label, *, seed, parameters):\n    return honest(features, label)\n"
 
 
 @pytest.fixture
@@ -43,30 +37,28 @@ def secret(tmp_path):
 
 
 @pytest.fixture
-def trained(tmp_path, level, caplog):
+def trained(tmp_path, monkeypatch, caplog):
     """Train by a source, and give what the code printed; `limits` narrows the policy's."""
 
-    def run(source, *, limits=None, **known):
+    def run(source, *, limits=None, folder=tmp_path / "job", **known):
         case, module = make_case(tmp_path)
-        module.write_text(
-            hostile.HEAD + source.format(**known)
-            if known
-            else hostile.HEAD + source.replace("{{", "{").replace("}}", "}")
-        )
+        text = source.format(**known) if known else source.replace("{{", "{").replace("}}", "}")
+        module.write_text(hostile.HEAD + text)
         training = case.policy.training.model_copy(update={"limits": TrainingLimits(**(limits or {}))})
         case = replace(case, policy=case.policy.model_copy(update={"training": training}))
         caplog.set_level("INFO", logger="assay")
-        folder = tmp_path / "job"
         try:
             return train(case, files_of(module), folder=folder), printed(caplog)
         finally:
             assert not folder.exists()
 
+    monkeypatch.setenv("ASSAY_SIGNING_KEY", SECRET)
     return run
 
 
 def printed(caplog):
-    return [each.getMessage() for each in caplog.records if each.name == "assay.training.relay"]
+    messages = [each.getMessage() for each in caplog.records if each.name == "assay.training.relay"]
+    return [each.removeprefix(PRINTED) for each in messages if each.startswith(PRINTED)]
 
 
 def refusal(trained, source, **given):
@@ -75,37 +67,74 @@ def refusal(trained, source, **given):
     return str(raised.value)
 
 
-def reached(lines):
-    return [line for line in lines if line.startswith("REACHED")]
+ENVIRONMENT = {
+    "PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PWD", "OMP_WAIT_POLICY", "OMP_NUM_THREADS",
+    "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "LD_LIBRARY_PATH",
+    "PYTHONHASHSEED", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "JOBLIB_MULTIPROCESSING",
+}  # fmt: skip
 
 
-def test_an_honest_model_says_how_it_was_kept_apart(trained, level):
-    made, _ = trained("\ndef train(features, label, *, seed, parameters):\n    return honest(features, label)\n")
+@pytest.mark.parametrize("level", WORKING)
+def test_nothing_of_the_platform_is_within_reach(trained, secret, tmp_path, monkeypatch, level):
+    monkeypatch.setenv("ASSAY_ISOLATION", level)
+    kept = []
+    monkeypatch.setattr(
+        "assay.training.job.JobFolder.remove", lambda self: kept.append(self.path.rename(tmp_path / "kept"))
+    )
+    (tmp_path / "home").mkdir(mode=0o700)
+    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
+    name = f"assay-{os.getpid()}-{time.time_ns()}"
+    with (
+        closing(socket.create_server(("127.0.0.1", 0))) as tcp,
+        closing(socket.socket(socket.AF_UNIX)) as unix,
+        closing(socket.socket(socket.AF_UNIX)) as abstract,
+    ):
+        unix.bind(str(tmp_path / "s"))
+        unix.listen()
+        abstract.bind("\0" + name)
+        abstract.listen()
+        made, lines = trained(
+            hostile.REACHES,
+            places=[str(secret), f"/proc/{os.getpid()}/environ", f"/proc/{os.getppid()}/environ", "/etc/shadow",
+                    f"/proc/1/root{secret}", f"/proc/self/root{secret}", str(tmp_path / "snapshots"),
+                    str(PACKAGE.parent / "models/income/data/live.parquet")],
+            pids=[other.pid, os.getpid(), os.getppid()],
+            port=tcp.getsockname()[1], path=str(tmp_path / "s"), abstract=name,
+            written=[f"{sys.prefix}/lib/hostile.pth", str(PACKAGE / "hostile.py"), str(tmp_path / "home" / "x"),
+                     str(tmp_path / "job" / "model" / "x"), str(tmp_path / "job" / "rows" / "x"),
+                     str(tmp_path / "job" / "made" / "x"), str(tmp_path / "job" / "x"), "/usr/lib/hostile"],
+        )  # fmt: skip
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+    parts = by_part(lines)
     assert made.isolation == level
+    assert {line.split()[1] for line in parts["secrets"] if line.startswith("ENVIRONMENT")} <= ENVIRONMENT
+    reached = [line for line in parts["secrets"] if line.startswith("REACHED") and line != "REACHED []"]
+    assert not [line for line in reached if SECRET in line or "PAR1" in line or "root:" in line or "signing" in line]
+    ends = [line.split()[1:] for line in parts["processes"] if line.startswith(("PROCESSES", "PTRACE"))]
+    assert ends == [[], *[["-1", "1"]] * 3]
+    for part in ("processes", "sockets", "writes"):
+        assert [line for line in parts[part] if line.startswith("REACHED") and line != "REACHED None"] == [], part
+    assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
+    assert list((tmp_path / "home").iterdir()) == []
+    assert made.holdout_rows not in {int(line.split()[1]) for line in parts["rows"] if line.startswith("TABLE")}
+    assert not [line for line in parts["rows"] if line.startswith("FILE") and ("held_out" in line or "valida" in line)]
+    heartbeat = kept[0] / "scratch" / "heartbeat"
+    last = heartbeat.read_text()
+    time.sleep(0.3)
+    assert heartbeat.read_text() == last
 
 
-def test_no_secret_is_within_reach(trained, secret, tmp_path):
-    places = [str(secret), f"/proc/{os.getpid()}/environ", f"/proc/{os.getppid()}/environ", "/etc/shadow",
-              f"/proc/1/root{secret}", f"/proc/self/root{secret}",
-              str(PACKAGE.parent / "models/income/data/live.parquet"),
-              str(tmp_path / "snapshots")]  # fmt: skip
-    made, lines = trained(hostile.SECRETS, places=places)
-    assert made.isolation
-    assert not [line for line in reached(lines) if SECRET in line or "PAR1" in line or "root:" in line]
-    allowed = {"PATH", "HOME", "TMPDIR", "PYTHONUNBUFFERED", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "PWD",
-               "OMP_WAIT_POLICY", "OMP_NUM_THREADS", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS",
-               "MKL_NUM_THREADS", "ORT_DISABLE_TELEMETRY",
-               "LD_LIBRARY_PATH", "PYTHONHASHSEED", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK"}  # fmt: skip
-    assert {line.split()[1] for line in lines if line.startswith("ENVIRONMENT")} <= allowed
-    assert not [line for line in lines if line.startswith("PROCESS")]
-
-
-def test_neither_frames_nor_objects_nor_files_hold_held_out_rows(trained):
-    made, lines = trained(hostile.FRAME)
-    sizes = {int(line.split()[1]) for line in lines if line.startswith("TABLE")}
-    assert made.holdout_rows not in sizes
-    files = [line.split()[1] for line in lines if line.startswith("FILE")]
-    assert not [name for name in files if "held_out" in name or "validation" in name]
+def by_part(lines):
+    parts = {}
+    for line in lines:
+        if line.startswith("PART "):
+            parts[line.split()[1]] = []
+        elif parts:
+            parts[list(parts)[-1]].append(line)
+    assert set(parts) == {"secrets", "processes", "sockets", "writes", "rows", "outlive"}
+    return parts
 
 
 def test_a_payload_outside_the_folder_is_not_run(trained, tmp_path):
@@ -114,65 +143,10 @@ def test_a_payload_outside_the_folder_is_not_run(trained, tmp_path):
     assert "payload.py" in refusal(trained, hostile.PAYLOAD, place=str(payload))
 
 
-def test_no_other_process_is_traced(trained):
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
-    try:
-        _, lines = trained(hostile.PTRACE, pids=[other.pid, os.getpid(), os.getppid()])
-        found = [line.split() for line in lines if line.startswith("PTRACE")]
-        assert [(each[1], each[2]) for each in found] == [("-1", "1")] * 3
-    finally:
-        other.kill()
-        other.wait()
-
-
-def test_no_socket_is_reached(trained, tmp_path):
-    with (
-        closing(socket.create_server(("127.0.0.1", 0))) as tcp,
-        closing(socket.socket(socket.AF_UNIX)) as unix,
-        closing(socket.socket(socket.AF_UNIX)) as abstract,
-    ):
-        unix.bind(str(tmp_path / "s"))
-        unix.listen()
-        name = f"assay-{os.getpid()}-{time.time_ns()}"
-        abstract.bind("\0" + name)
-        abstract.listen()
-        port = tcp.getsockname()[1]
-        _, lines = trained(hostile.SOCKETS, port=port, path=str(tmp_path / "s"), abstract=name)
-    assert reached(lines) == []
-    assert sum(line.startswith("REFUSED") for line in lines) == 4
-
-
-def test_a_child_that_outlives_the_training_is_dead_when_the_task_goes_on(trained, tmp_path, monkeypatch):
-    monkeypatch.setattr("assay.training.job.JobFolder.remove", lambda self: kept.append(self.path))
-    kept = []
-    case, module = make_case(tmp_path)
-    module.write_text(hostile.HEAD + hostile.OUTLIVES)
-    train(case, files_of(module), folder=tmp_path / "job")
-    heartbeat = kept[0] / "scratch" / "heartbeat"
-    last = heartbeat.read_text()
-    time.sleep(0.3)
-    assert heartbeat.read_text() == last
-
-
-def test_nothing_outside_the_scratch_folder_is_written(trained, tmp_path):
-    (tmp_path / "home").mkdir(mode=0o700)
-    places = [f"{sys.prefix}/lib/hostile.pth", str(PACKAGE / "hostile.py"), str(tmp_path / "home" / "x"),
-              str(tmp_path / "job" / "model" / "x"), str(tmp_path / "job" / "rows" / "x"),
-              str(tmp_path / "job" / "made" / "x"), "/usr/lib/hostile"]  # fmt: skip
-    _, lines = trained(hostile.WRITES, places=places)
-    assert [line for line in reached(lines) if "/dev" not in line] == []
-    assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
-
-
 def test_links_out_of_the_scratch_folder_are_not_followed(trained, secret):
     message = refusal(trained, hostile.LINKS, place=str(secret))
     assert SECRET not in message
     assert secret.read_text() == SECRET
-
-
-def test_hard_links_into_the_scratch_folder_cannot_be_made(trained, secret):
-    _, lines = trained(hostile.HARD_LINK, place=str(secret))
-    assert reached(lines) == []
 
 
 def test_an_onnx_file_with_external_data_is_refused(trained, secret):
@@ -187,44 +161,62 @@ def test_scores_that_are_not_those_of_the_held_out_rows_are_refused(trained):
     assert "scores of held-out rows differ" in refusal(trained, hostile.SCORES)
 
 
+@pytest.mark.parametrize("form", hostile.ODD_FILES)
+def test_what_is_no_file_is_not_taken(trained, form):
+    assert "left " in refusal(trained, hostile.ODD_FILE, odd=hostile.ODD_FILES[form], limits={"file_gb": 1024})
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        "'[' * 100_000",
+        "'{\"threshold\": 0.5, \"by_group\": null, \"facts\": {\"gap\": ' + '[' * 500 + ']' * 500 + '}}'",
+    ],
+    ids=["torn", "deep"],
+)
+def test_a_result_that_nobody_could_show_is_refused(trained, result):
+    assert "not in the agreed form" in refusal(trained, hostile.RESULT, result=result)
+
+
+def test_a_deep_answer_is_refused(trained):
+    assert "does not answer in the agreed form" in refusal(trained, hostile.ANSWER, answer="'[' * 60_000")
+
+
+GRAPHS = {
+    "fills memory": (
+        "nodes = [helper.make_node('Shape', ['x'], ['s']), helper.make_node('Mul', ['s', 'huge'], ['t']),\n"
+        "             helper.make_node('ConstantOfShape', ['t'], ['probabilities']),\n"
+        "             helper.make_node('Shape', ['x'], ['label'])]\n"
+        "    constants = [take(np.array([10**7, 10**7], np.int64), 'huge')]",
+        "graph()",
+        "model.onnx",
+    ),
+    "answers for other rows": (
+        "nodes = [helper.make_node('Expand', ['x', 'two'], ['p']), helper.make_node('Concat', ['p', 'p'], "
+        "['probabilities'], axis=0), helper.make_node('Shape', ['x'], ['label'])]\n    constants = [two]",
+        "graph()",
+        "does not answer with the probabilities of two classes for each row",
+    ),
+    "swells": ("nodes, constants = [], []", "b'\\x3a\\x80\\x80\\x80\\x10' + b'\\x0a\\x00' * 2**24", "model.onnx"),
+}
+
+
+@pytest.mark.parametrize("kind", GRAPHS)
+def test_a_graph_that_costs_too_much_ends_a_box_and_no_task(trained, kind):
+    graph, content, reason = GRAPHS[kind]
+    assert reason in refusal(trained, hostile.GRAPH, graph=graph, content=content, limits={"memory_gb": 1})
+
+
 @pytest.mark.parametrize(
     ("source", "limits", "reason"),
     [
         (hostile.HUGE_FILE, {"file_gb": 0.01}, "File too large"),
-        (hostile.MANY_FILES, {"scratch_gb": 0.05}, "wrote more than 51.2 MiB to its scratch folder"),
-        (hostile.HANG, {"minutes": 0.1}, "ran longer than 6 seconds"),
-        (hostile.BURN, {"cpu_minutes": 0.1}, "processor time"),
         (hostile.MEMORY, {"memory_gb": 0.7}, "memory"),
-        (hostile.MEMORY_OF_MANY, {"memory_gb": 0.9}, "used more than 921.6 MiB of memory"),
-        (hostile.FORK_BOMB, {"processes": 20}, "ran more than 20 processes at once"),
         (hostile.EXITS, {}, "ended with exit code 0 before its work was done"),
         (hostile.TALKS, {}, "train"),
         (hostile.FLOODS, {"minutes": 1}, "train"),
     ],
-    ids=[
-        "huge-file",
-        "many-files",
-        "hang",
-        "burn",
-        "memory",
-        "memory-of-many",
-        "fork-bomb",
-        "exits",
-        "talks",
-        "floods",
-    ],
+    ids=["huge-file", "memory", "exits", "talks", "floods"],
 )
 def test_what_uses_too_much_or_talks_out_of_turn_is_ended_with_a_reason(trained, source, limits, reason):
     assert reason in refusal(trained, source, limits=limits)
-
-
-def test_no_signal_reaches_another_process(trained):
-    other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
-    try:
-        trained(hostile.SIGNALS, pids=[other.pid])
-        assert other.poll() is None
-    except UserError:  # it may have ended itself
-        assert other.poll() is None
-    finally:
-        other.kill()
-        other.wait()

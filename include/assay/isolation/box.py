@@ -238,9 +238,9 @@ class Box:
         home = str(self._scratch)
         if self._level == "landlock":
             kept["JOBLIB_MULTIPROCESSING"] = "0"  # its semaphores live in /dev/shm, which is not within reach
-        return {**kept, "PATH": "/usr/bin:/bin", "HOME": home, "TMPDIR": home, "PYTHONUNBUFFERED": "1"}
+        return {**kept, "PATH": "/usr/bin:/bin", "HOME": home, "TMPDIR": home}
 
 
 def _python(start: str, asked: dict[str, Any]) -> list[str]:
     code = _LOAD_PACKAGE.format(path=module_path(), package=str(PACKAGE), start=start)
-    return [sys.executable, "-I", "-S", "-B", "-c", code, json.dumps(asked)]
+    return [sys.executable, "-I", "-S", "-B", "-u", "-c", code, json.dumps(asked)]
