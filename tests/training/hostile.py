@@ -169,7 +169,6 @@ def train(features, label, *, seed, parameters):
 # Each of these lies in the place of what the relay takes, or of its answer.
 ODD_FILES = {
     "a folder": "os.mkdir('model.onnx')",
-    "a pipe": "os.mkfifo('model.onnx')",
     "nothing": "pass",
     "a sparse file": "os.truncate(os.open('model.onnx', os.O_WRONLY | os.O_CREAT), 2**40)",
 }
@@ -224,7 +223,8 @@ def graph():
     {graph}
     ends = [helper.make_tensor_value_info("label", TensorProto.INT64, None),
             helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, None)]
-    given = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 1])]
+    given = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None, 1]),
+             helper.make_tensor_value_info("word", TensorProto.STRING, [None, 1])]
     made = helper.make_graph(nodes, "g", given, ends, constants)
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=9).SerializeToString()
 

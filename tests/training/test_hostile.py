@@ -10,6 +10,7 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.evidence.support import files_of, make_case
@@ -84,6 +85,8 @@ def test_nothing_of_the_platform_is_within_reach(trained, secret, tmp_path, monk
     (tmp_path / "home").mkdir(mode=0o700)
     other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
     name = f"assay-{os.getpid()}-{time.time_ns()}"
+    written = [f"{sys.prefix}/lib/hostile.pth", str(PACKAGE / "hostile.py"), "/usr/lib/hostile"]
+    written += [str(tmp_path / each) for each in ("home/x", "job/model/x", "job/rows/x", "job/made/x", "job/x")]
     with (
         closing(socket.create_server(("127.0.0.1", 0))) as tcp,
         closing(socket.socket(socket.AF_UNIX)) as unix,
@@ -100,9 +103,7 @@ def test_nothing_of_the_platform_is_within_reach(trained, secret, tmp_path, monk
                     str(PACKAGE.parent / "models/income/data/live.parquet")],
             pids=[other.pid, os.getpid(), os.getppid()],
             port=tcp.getsockname()[1], path=str(tmp_path / "s"), abstract=name,
-            written=[f"{sys.prefix}/lib/hostile.pth", str(PACKAGE / "hostile.py"), str(tmp_path / "home" / "x"),
-                     str(tmp_path / "job" / "model" / "x"), str(tmp_path / "job" / "rows" / "x"),
-                     str(tmp_path / "job" / "made" / "x"), str(tmp_path / "job" / "x"), "/usr/lib/hostile"],
+            written=written,
         )  # fmt: skip
     assert other.poll() is None
     other.kill()
@@ -114,8 +115,10 @@ def test_nothing_of_the_platform_is_within_reach(trained, secret, tmp_path, monk
     assert not [line for line in reached if SECRET in line or "PAR1" in line or "root:" in line or "signing" in line]
     ends = [line.split()[1:] for line in parts["processes"] if line.startswith(("PROCESSES", "PTRACE"))]
     assert ends == [[], *[["-1", "1"]] * 3]
-    for part in ("processes", "sockets", "writes"):
+    for part in ("processes", "sockets"):
         assert [line for line in parts[part] if line.startswith("REACHED") and line != "REACHED None"] == [], part
+    # in namespaces a box has a /tmp of its own, so what it wrote is looked for where it would do harm
+    assert [path for path in written if Path(path.replace(str(tmp_path / "job"), str(kept[0]))).exists()] == []
     assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
     assert list((tmp_path / "home").iterdir()) == []
     assert made.holdout_rows not in {int(line.split()[1]) for line in parts["rows"] if line.startswith("TABLE")}
@@ -189,13 +192,13 @@ GRAPHS = {
         "             helper.make_node('Shape', ['x'], ['label'])]\n"
         "    constants = [take(np.array([10**7, 10**7], np.int64), 'huge')]",
         "graph()",
-        "model.onnx",
+        ("cannot score rows", "trying model.onnx used more than 1 GiB of memory"),
     ),
     "answers for other rows": (
         "nodes = [helper.make_node('Expand', ['x', 'two'], ['p']), helper.make_node('Concat', ['p', 'p'], "
         "['probabilities'], axis=0), helper.make_node('Shape', ['x'], ['label'])]\n    constants = [two]",
         "graph()",
-        "does not answer with the probabilities of two classes for each row",
+        ("does not answer with the probabilities of two classes for each row",),
     ),
     "swells": ("nodes, constants = [], []", "b'\\x3a\\x80\\x80\\x80\\x10' + b'\\x0a\\x00' * 2**24", "model.onnx"),
 }
@@ -203,8 +206,9 @@ GRAPHS = {
 
 @pytest.mark.parametrize("kind", GRAPHS)
 def test_a_graph_that_costs_too_much_ends_a_box_and_no_task(trained, kind):
-    graph, content, reason = GRAPHS[kind]
-    assert reason in refusal(trained, hostile.GRAPH, graph=graph, content=content, limits={"memory_gb": 1})
+    graph, content, reasons = GRAPHS[kind]
+    said = refusal(trained, hostile.GRAPH, graph=graph, content=content, limits={"memory_gb": 1})
+    assert any(reason in said for reason in reasons), said
 
 
 @pytest.mark.parametrize(

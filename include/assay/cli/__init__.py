@@ -10,6 +10,7 @@ from assay.cli.catalogue import catalogue, delete, retire
 from assay.cli.contract import app as contract
 from assay.cli.database import app as database
 from assay.cli.demo import demo
+from assay.cli.doctor import doctor
 from assay.cli.dossier import app as dossier
 from assay.cli.errors import explained
 from assay.cli.explain import explain
@@ -42,7 +43,7 @@ app.command()(explained(new))
 app.command("try")(try_model)
 app.add_typer(stack)
 app.command()(explained(serve))
-app.command()(explained(signer))
+app.command()(doctor)
 app.command()(rollback)
 app.command()(audit)
 app.command()(history)

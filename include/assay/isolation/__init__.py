@@ -5,6 +5,7 @@ from assay.isolation.box import Box
 from assay.isolation.level import AUTO, LEVELS, SETTING, Level, choose, isolation_setting, probe
 from assay.isolation.limits import BoxError, Limits
 from assay.isolation.output import read_out
+from assay.isolation.platform_paths import readable_by_all
 from assay.isolation.scratch import remove_folder
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "isolation_setting",
     "probe",
     "read_out",
+    "readable_by_all",
     "remove_folder",
     "sole_use",
 ]

@@ -17,7 +17,7 @@ from assay.isolation import account, bubblewrap
 from assay.isolation.level import Level
 from assay.isolation.limits import BoxError, Limits
 from assay.isolation.output import pass_on
-from assay.isolation.platform_paths import PACKAGE, module_path, system_paths
+from assay.isolation.platform_paths import PACKAGE, module_path, readable_by_all, system_paths
 
 _LONGEST_LINE = 1 << 16
 _CLOSING_SECONDS = 60.0
@@ -227,10 +227,10 @@ class Box:
 
     def _require_apart(self) -> None:
         """Refuse a scratch folder that lies where every box may read: it would show what other boxes are given."""
-        holding = [path for path in system_paths() if self._scratch.is_relative_to(path.resolve())]
+        holding = readable_by_all(self._scratch)
         if self._level != "none" and holding:
             mend = "set ASSAY_HOME or ASSAY_TRAINING_JOBS to a folder outside of it"
-            raise BoxError(f"{self._scratch} lies in {holding[0]}, which every training process may read", mend)
+            raise BoxError(f"{self._scratch} lies in {holding}, which every training process may read", mend)
 
     def _environment(self) -> dict[str, str]:
         """All that the box gets to know of the environment."""

@@ -38,6 +38,12 @@ def system_paths() -> list[Path]:
     return [Path(each) for each in dict.fromkeys([*_SYSTEM, *_FILES, *own]) if Path(each).exists()]
 
 
+def readable_by_all(folder: Path) -> Path | None:
+    """Which of the folders that every box may read holds a folder; None when none does."""
+    place = folder.resolve()
+    return next((each for each in system_paths() if place.is_relative_to(each.resolve())), None)
+
+
 def _libraries() -> list[str]:
     """Folders from which the loader may take libraries because the environment says so."""
     return [each for each in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if each.startswith("/")]
