@@ -165,12 +165,13 @@ def test_a_model_is_trained_as_another_account(place):
 
 
 def test_a_folder_that_the_account_cannot_reach_is_told(place):
-    (place / "closed").mkdir(mode=0o700)
+    (place / "closed" / "job").mkdir(parents=True)
+    (place / "closed").chmod(0o700)
     source = (
         _START
         + """
 from assay.core import UserError
-place = place / "closed"
+place = place / "closed" / "job"
 try:
     with pytest.MonkeyPatch.context() as patch, programmed(place, patch, "user") as run:
         print(json.dumps("no error"))

@@ -11,6 +11,11 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 
+def worker():
+    time.sleep(1)
+    return os.getpid()
+
+
 draw = np.random.default_rng(0)
 features = pd.DataFrame({"x": draw.normal(size=200), "y": draw.normal(size=200)})
 label = (features["x"] > 0).astype(int)
@@ -21,7 +26,7 @@ answer = {
     "scores": [float(each.score(features, label)) for each in (forest, search, boosted)],
     "products": float((np.ones((300, 300)) @ np.ones((300, 300))).sum()),
     "workers": effective_n_jobs(2),
-    "processes": len(set(Parallel(n_jobs=2)(delayed(os.getpid)() for _ in range(4)))),
+    "processes": len(set(Parallel(n_jobs=2)(delayed(worker)() for _ in range(2)))),
     "python": subprocess.run([sys.executable, "-c", "print(6 * 7)"], capture_output=True, text=True).stdout,
     "shell": subprocess.run("echo $HOME", shell=True, capture_output=True, text=True).stdout.strip() == os.getcwd(),
     "temporary": os.path.dirname(__import__("tempfile").mkdtemp()) == os.getcwd(),
@@ -42,4 +47,4 @@ def test_numerical_libraries_and_subprocesses_work(tmp_path, monkeypatch, level)
     # joblib's processes need semaphores in /dev/shm, which only a namespace has of its own
     several = level == "namespaces"
     assert (found["workers"], found["processes"] > 1) == ((2, True) if several else (1, False))
-    assert lines == []
+    assert not lines, "\n".join(lines)

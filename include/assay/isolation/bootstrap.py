@@ -23,7 +23,6 @@ def main() -> None:
     asked = json.loads(sys.argv[1])
     _close(asked)
     receive, send = _lines(asked["receive"], asked["send"])
-    _usual_names()
     module = importlib.import_module(asked["module"])
     module.main(receive, send)
 
@@ -58,11 +57,3 @@ def _lines(receive: int, send: int) -> tuple[Callable[[], str], Callable[[str], 
         sink.flush()
 
     return receive_line, send_line
-
-
-def _usual_names() -> None:
-    """Put back what the skipped `site` module gives every program, `exit` above all."""
-    import site
-
-    site.setquit()
-    site.sethelper()

@@ -236,6 +236,8 @@ class Box:
         """All that the box gets to know of the environment."""
         kept = {name: value for name in (*_PASSED_ON, *_THREADS) if (value := os.environ.get(name)) is not None}
         home = str(self._scratch)
+        if elsewhere := [each for each in module_path() if not each.startswith((sys.prefix, sys.base_prefix))]:
+            kept["PYTHONPATH"] = os.pathsep.join(elsewhere)  # for the interpreters that the code starts
         if self._level == "landlock":
             kept["JOBLIB_MULTIPROCESSING"] = "0"  # its semaphores live in /dev/shm, which is not within reach
         return {**kept, "PATH": "/usr/bin:/bin", "HOME": home, "TMPDIR": home}
@@ -243,4 +245,5 @@ class Box:
 
 def _python(start: str, asked: dict[str, Any]) -> list[str]:
     code = _LOAD_PACKAGE.format(path=module_path(), package=str(PACKAGE), start=start)
-    return [sys.executable, "-I", "-S", "-B", "-u", "-c", code, json.dumps(asked)]
+    # joblib starts its workers with the same flags: -I and -S would hide the installed packages from them
+    return [sys.executable, "-s", "-P", "-B", "-u", "-c", code, json.dumps(asked)]
