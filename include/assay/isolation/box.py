@@ -235,6 +235,7 @@ class Box:
     def _environment(self) -> dict[str, str]:
         """All that the box gets to know of the environment."""
         kept = {name: value for name in (*_PASSED_ON, *_THREADS) if (value := os.environ.get(name)) is not None}
+        kept.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin for a busy core take ten times as long
         home = str(self._scratch)
         if elsewhere := [each for each in module_path() if not each.startswith((sys.prefix, sys.base_prefix))]:
             kept["PYTHONPATH"] = os.pathsep.join(elsewhere)  # for the interpreters that the code starts
