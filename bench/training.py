@@ -5,6 +5,7 @@ trains, and checks what came out. The side without a box runs the same code in i
 a second box. The sides alternate; what is told is the median of the rounds. Run: python bench/training.py [ROUNDS]
 """
 
+import os
 import statistics
 import subprocess
 import sys
@@ -88,7 +89,10 @@ def report(seconds: dict[str, float], rounds: int) -> None:
 
 def run(source: str, *arguments: str) -> str:
     """Run Python in a process of its own, and give its last line."""
-    done = subprocess.run([sys.executable, "-c", source, *arguments], capture_output=True, text=True, check=False)
+    environment = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}  # as in a box: threads that spin would blur every side
+    done = subprocess.run(
+        [sys.executable, "-c", source, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(done.stderr)
     return done.stdout.strip().splitlines()[-1]
