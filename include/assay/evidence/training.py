@@ -84,7 +84,7 @@ def train(
     *,
     mitigated: bool = False,
     folder: Path | None = None,
-    report: Callable[[str], None] = log.info,
+    report: Callable[[str], None] | None = None,
 ) -> Trained:
     """Train a candidate in a box, check what comes out, and see that its ONNX form agrees with scikit-learn.
 
@@ -99,7 +99,7 @@ def train(
     folder
         Where the job is laid out; a temporary folder by default. Whatever is there is deleted, before and after.
     report
-        Gets every line that the team's code prints.
+        Gets every line that the team's code prints; the log by default.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def train(
         than it may, or when this machine cannot isolate it as the settings and the risk tier ask for.
     """
     from assay.training.job import JobFolder
-    from assay.training.relay import run_job
+    from assay.training.relay import log_printed, run_job
     from assay.training.stale_jobs import remove_stale_jobs
 
     remove_stale_jobs(Path(tempfile.gettempdir()), f"{_TEMPORARY}*/job")
@@ -117,7 +117,7 @@ def train(
         job = JobFolder(folder or Path(scratch) / "job")
         try:
             prepare(case, model_files, job, mitigated=mitigated)
-            run_job(job, report=report)
+            run_job(job, report=report or log_printed)
             return collect(case, job, mitigated=mitigated)
         finally:
             job.remove()

@@ -32,11 +32,12 @@ PRINTED = "train.py> "
 _MOST_PROBLEMS, _LONGEST = 50, 2_000
 
 
-def _reported(line: str) -> None:
+def log_printed(line: str) -> None:
+    """Log a line that the team's code printed."""
     log.info("%s%s", PRINTED, line)
 
 
-def run_job(job: JobFolder, *, report: Callable[[str], None] = _reported) -> None:
+def run_job(job: JobFolder, *, report: Callable[[str], None] = log_printed) -> None:
     """Run a job to its end, or say in its folder what the team's code did wrong.
 
     Parameters

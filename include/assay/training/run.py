@@ -79,8 +79,9 @@ def fit(
     np.random.seed(seed)  # estimators without a random_state of their own read this one
     try:
         pipeline = train(features, label, seed=seed, parameters=dict(parameters), **given)
-    except MemoryError:
-        raise _refused(module, "train() ran out of memory", "raise training.limits.memory_gb") from None
+    except MemoryError as error:
+        mend = "raise training.limits.memory_gb in the policy, or train on less"
+        raise _refused(module, "train() ran out of memory", mend) from error
     except (Exception, SystemExit) as error:
         raise _refused(module, f"train() raised {type(error).__name__}: {error}", _where(error, module)) from error
     _check(pipeline, module)
