@@ -152,13 +152,33 @@ def test_nothing_is_left_of_a_box_whose_task_is_killed(tmp_path, level, moment):
     wait_for(lambda: started_here(str(tmp_path)) == [])
 
 
-def test_the_first_process_ends_with_its_supervisor(tmp_path, monkeypatch, level):
+DAEMON = """
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        while True:
+            time.sleep(0.2)
+    os._exit(0)
+"""
+
+
+def test_a_box_whose_watcher_is_killed_is_ended_by_the_guard(tmp_path, monkeypatch, level):
     with programmed(tmp_path, monkeypatch, level) as run:
-        run("answer = 1")
-        supervisor = next(pid for pid in started_here(str(tmp_path)) if parent_of(pid) == os.getpid())
-        os.kill(supervisor, signal.SIGKILL)
-        with pytest.raises(BoxError, match="ended without a word"):
+        run(DAEMON)
+        guard = next(pid for pid in started_here(str(tmp_path)) if parent_of(pid) == os.getpid())
+        watcher = next(pid for pid in started_here(str(tmp_path)) if parent_of(pid) == guard)
+        os.kill(watcher, signal.SIGKILL)
+        with pytest.raises(BoxError, match="lost the process that watches it"):
             run("time.sleep(60)")
+    assert started_here(str(tmp_path)) == []
+
+
+def test_a_box_whose_guard_is_killed_is_still_watched(tmp_path, monkeypatch, level):
+    with programmed(tmp_path, monkeypatch, level) as run:
+        run(DAEMON)
+        guard = next(pid for pid in started_here(str(tmp_path)) if parent_of(pid) == os.getpid())
+        os.kill(guard, signal.SIGKILL)
+        assert run("answer = 1") == 1
     wait_for(lambda: started_here(str(tmp_path)) == [])
 
 

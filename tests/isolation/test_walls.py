@@ -11,6 +11,7 @@ import pytest
 from tests.isolation.support import WORKING, programmed
 
 from assay.isolation import landlock, probe
+from assay.isolation import level as level_module
 
 
 def test_this_machine_has_the_two_levels_that_are_tested():
@@ -165,6 +166,11 @@ answer += [error(lambda: fcntl.fcntl(hear, fcntl.F_SETOWN, {other.pid}))]
     finally:
         other.kill()
         other.wait()
+
+
+def test_a_landlock_under_which_files_can_be_emptied_is_not_used(monkeypatch):
+    monkeypatch.setattr(landlock, "version", lambda: 2)
+    assert "keeps files from being emptied" in level_module._landlock()
 
 
 @pytest.mark.skipif(landlock.version() == 0, reason="the kernel has no Landlock")

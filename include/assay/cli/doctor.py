@@ -26,7 +26,7 @@ def doctor(
 
     \b
     namespaces   bubblewrap: a file system, network and processes of its own
-    landlock     the kernel's Landlock: no files but the ones it is given (Linux 5.13 or later)
+    landlock     the kernel's Landlock: no files but the ones it is given (Linux 6.2 or later)
     user         another account (ASSAY_TRAINING_USER); only root can use it
     none         nothing; never chosen by itself, and refused for models of risk tier high
 

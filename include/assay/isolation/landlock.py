@@ -1,6 +1,7 @@
 """Landlock: a process gives up, for itself and all that it starts, every file that it does not name.
 
-It needs Linux 5.13 or later and no privilege. From version 4 of the interface on it also closes TCP, from version 6 on
+It needs no privilege, and version 3 of the interface (Linux 6.2): before it, a file that may be read can be emptied by
+opening it with O_TRUNC. From version 4 of the interface on it also closes TCP, from version 6 on
 abstract Unix sockets and signals to other processes; seccomp closes both where it cannot.
 
 References
@@ -21,7 +22,10 @@ _CREATE, _ADD, _RESTRICT = 444, 445, 446
 _VERSION, _PATH_BENEATH = 1, 1
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _TRUNCATE = 1 << 14
-_ALL_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # version to how many rights on files it knows
+OLDEST = 3
+"""The first version that keeps files which may be read from being emptied."""
+
+_ALL_RIGHTS = {3: 15, 4: 15}  # version to how many rights on files it knows, where it knows fewer than later ones
 _OF_FILES = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | (1 << 15)
 _TCP, _SCOPES = 0b11, 0b11
 _READ = _EXECUTE | _READ_FILE | _READ_DIR

@@ -88,7 +88,9 @@ def _bubblewrap() -> str:
 
 
 def _landlock() -> str:
-    return "" if landlock.version() else "the kernel has no Landlock (Linux 5.13 or later, enabled at boot)"
+    if landlock.version() >= landlock.OLDEST:
+        return ""
+    return "the kernel has no Landlock that keeps files from being emptied (Linux 6.2 or later, enabled at boot)"
 
 
 def _user() -> str:

@@ -2,6 +2,8 @@
 
 It holds no secret, and lives on the standard library alone so that it starts at once. It ends the box when the limits
 are passed, when the box's own process ends, and when the pipe to its parent closes: also when that was killed.
+
+It is two processes. The guard only waits: should the watcher be killed, the guard inherits the box and ends it.
 """
 
 import contextlib
@@ -43,6 +45,28 @@ def main() -> None:
     os.umask(0o077)
     kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C at the terminal reaches the parent, which closes the pipe
+    watcher = os.fork()
+    if watcher:
+        _guard(watcher, asked)
+        return
+    kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)  # a child does not inherit it
+    _supervise(asked, limits)
+    os._exit(0)
+
+
+def _guard(watcher: int, asked: dict[str, Any]) -> None:
+    """Wait for the watcher; when it was killed, end what it leaves behind."""
+    for descriptor in (asked["receive"], asked["send"], asked["lifeline"], 0, 1, 2):
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+    _, status = os.waitpid(watcher, 0)
+    if status != 0:
+        left = _end_all()
+        said = {"reason": "lost the process that watches it", "code": None, "left": left}
+        os.write(asked["status"], json.dumps(said).encode() + b"\n")
+
+
+def _supervise(asked: dict[str, Any], limits: Limits) -> None:
     first = _start(asked, limits)
     for descriptor in (asked["receive"], asked["send"], 0, 1, 2):
         with contextlib.suppress(OSError):
