@@ -68,6 +68,30 @@ def test_a_model_that_is_too_large_is_refused_before_it_is_read(monkeypatch):
     assert "more than 10" in reasons(b"x" * 11)
 
 
+def sized_by(name):
+    """`name` says how large a constant is: a feature's value, or the number of rows."""
+    nodes = [
+        # on purpose not in the order in which they run
+        helper.make_node("ConstantOfShape", ["long"], ["filled"]),
+        helper.make_node("Cast", [name], ["long"], to=TensorProto.INT64),
+        helper.make_node("Shape", ["age"], ["rows"]),
+    ]
+
+    def change(model):
+        model.graph.node.extend(nodes)
+
+    return change
+
+
+def test_sizes_may_follow_from_the_number_of_rows_alone():
+    model = parsed()
+    sized_by("age")(model)
+    assert "lets the values of features say how large the result of ConstantOfShape is" in reasons(model)
+    model = parsed()
+    sized_by("rows")(model)
+    assert sealed(model.SerializeToString(), **RULE)
+
+
 def external(model):
     tensor = model.graph.initializer.add()
     tensor.name, tensor.data_type, tensor.data_location = "w", TensorProto.FLOAT, TensorProto.EXTERNAL

@@ -44,9 +44,9 @@ def excess(folder: str, pids: Sequence[int], limits: Limits) -> str:
 
 def _below(folder: str) -> Iterator[os.stat_result]:
     """Everything below a folder. Folders are opened as soon as they are seen, so that renaming hides nothing."""
-    opened = [os.open(folder, _FOLDER)]
+    opened, listings = [os.open(folder, _FOLDER)], []
     try:
-        listings = [os.scandir(opened[0])]
+        listings.append(os.scandir(opened[0]))
         while listings:
             entry = next(listings[-1], None)
             if entry is None:
@@ -62,6 +62,8 @@ def _below(folder: str) -> Iterator[os.stat_result]:
                     opened.append(os.open(entry.name, _FOLDER, dir_fd=opened[-1]))
                     listings.append(os.scandir(opened[-1]))
     finally:
+        for listing in listings:
+            listing.close()
         for descriptor in opened:
             os.close(descriptor)
 

@@ -13,6 +13,7 @@ from assay.training.onnx_model import (
     META_THRESHOLD,
     Kind,
 )
+from assay.training.onnx_sizes import sized_by_values
 
 LARGEST = 512 * 2**20
 """The most bytes of a model: protobuf itself ends at 2 GiB, and the gateway holds each model in memory."""
@@ -102,6 +103,8 @@ def _flaws(model: Any, kinds: Mapping[str, Kind]) -> Iterator[str]:
     for each in model.opset_import:
         opsets[each.domain] = max(each.version, opsets.get(each.domain, 0))
     yield from _graph_flaws(model.graph, opsets, depth=0)
+    for name in sized_by_values(model.graph):
+        yield f"lets the values of features say how large the result of {name} is"
     if sum(1 for _ in _nodes(model.graph, 0)) > _MOST_NODES:
         yield f"has more than {_MOST_NODES:,} operators"
 
