@@ -13,15 +13,7 @@ from sklearn.pipeline import Pipeline
 from assay.core import Problem, UserError, problem
 from assay.training.export_parity import PARITY, parity_gap
 from assay.training.group_thresholds import GroupThresholds
-from assay.training.onnx_model import (
-    META_BY_GROUP,
-    META_MODEL,
-    META_NEGATIVE,
-    META_POSITIVE,
-    META_THRESHOLD,
-    Kind,
-    OnnxModel,
-)
+from assay.training.onnx_model import Kind, OnnxModel, rule_metadata
 
 
 def export(
@@ -57,15 +49,8 @@ def export(
         raise problem("mitigation.attributes", message, "derive a column of text that holds the group")
 
     converted = _convert(pipeline, kinds, model)
-    metadata = {
-        META_MODEL: model,
-        META_NEGATIVE: classes[0],
-        META_POSITIVE: classes[1],
-        META_THRESHOLD: repr(threshold),
-    }
-    if by_group is not None:
-        metadata[META_BY_GROUP] = by_group.to_json()
-    onnx.helper.set_model_props(converted, metadata)
+    rule = rule_metadata(model=model, classes=classes, threshold=threshold, by_group=by_group)
+    onnx.helper.set_model_props(converted, rule)
     # skl2onnx takes these from a set, whose order changes from process to process.
     opsets = sorted(converted.opset_import, key=lambda each: str(each.domain))
     del converted.opset_import[:]

@@ -5,14 +5,7 @@ from typing import Any
 
 from assay.core import Problem, UserError, problem
 from assay.training.group_thresholds import GroupThresholds
-from assay.training.onnx_model import (
-    META_BY_GROUP,
-    META_MODEL,
-    META_NEGATIVE,
-    META_POSITIVE,
-    META_THRESHOLD,
-    Kind,
-)
+from assay.training.onnx_model import Kind, rule_metadata
 from assay.training.onnx_sizes import sized_by_values
 
 LARGEST = 512 * 2**20
@@ -79,11 +72,8 @@ def sealed(
     flaws = list(dict.fromkeys(_flaws(parsed, kinds)))
     if flaws:
         raise UserError("model.onnx", [Problem(path="model.onnx", message=flaw, mend=_MEND) for flaw in flaws])
-    rule = {META_MODEL: model, META_NEGATIVE: classes[0], META_POSITIVE: classes[1], META_THRESHOLD: repr(threshold)}
-    if by_group is not None:
-        rule[META_BY_GROUP] = by_group.to_json()
-    del parsed.metadata_props[:]
-    onnx.helper.set_model_props(parsed, rule)
+    rule = rule_metadata(model=model, classes=classes, threshold=threshold, by_group=by_group)
+    onnx.helper.set_model_props(parsed, rule)  # in the place of whatever was there
     result: bytes = parsed.SerializeToString(deterministic=True)
     return result
 

@@ -22,6 +22,14 @@ META_MODEL, META_POSITIVE, META_NEGATIVE, META_THRESHOLD = (
 META_BY_GROUP = "assay.thresholds_by_group"  # only where groups have thresholds of their own
 
 
+def rule_metadata(
+    *, model: str, classes: tuple[str, str], threshold: float, by_group: GroupThresholds | None
+) -> dict[str, str]:
+    """The decision rule as the file's metadata: name, negative and positive class, and thresholds."""
+    rule = {META_MODEL: model, META_NEGATIVE: classes[0], META_POSITIVE: classes[1], META_THRESHOLD: repr(threshold)}
+    return rule if by_group is None else rule | {META_BY_GROUP: by_group.to_json()}
+
+
 def load_libraries() -> None:
     """Import what `OnnxModel` needs, which takes a while."""
     import onnxruntime  # noqa: F401
