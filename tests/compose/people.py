@@ -4,9 +4,6 @@ import json
 import os
 import sys
 
-from airflow.api_fastapi.app import create_app
-from fastapi.testclient import TestClient
-
 RUNS = "/api/v2/dags/retrain_income/dagRuns"
 ANSWER = f"{RUNS}/manual__1/taskInstances/approval/-1/hitlDetails"
 ASKED = {
@@ -21,15 +18,28 @@ ASKED = {
     "deletes the DAG": ("DELETE", "/api/v2/dags/retrain_income", None),
 }
 
-with TestClient(create_app(apps="core")) as http:
-    found: dict[str, dict[str, int]] = {}
-    for name, variable in json.loads(os.environ["PEOPLE"]).items():
-        login = http.post("/auth/token", json={"username": name, "password": os.environ[variable]})
-        token = {"Authorization": f"Bearer {login.json()['access_token']}"}
-        found[name] = {
-            what: http.request(method, path, json=body, headers=token).status_code
-            for what, (method, path, body) in ASKED.items()
+
+def main():
+    from airflow.api_fastapi.app import create_app  # here: whoever only looks for tests need not load Airflow
+    from fastapi.testclient import TestClient
+
+    with TestClient(create_app(apps="core")) as http:
+        found: dict[str, dict[str, int]] = {}
+        for name, variable in json.loads(os.environ["PEOPLE"]).items():
+            login = http.post("/auth/token", json={"username": name, "password": os.environ[variable]})
+            token = {"Authorization": f"Bearer {login.json()['access_token']}"}
+            found[name] = {
+                what: http.request(method, path, json=body, headers=token).status_code
+                for what, (method, path, body) in ASKED.items()
+            }
+            http.cookies.clear()
+        found["nobody"] = {
+            what: http.request(method, path, json=body).status_code for what, (method, path, body) in ASKED.items()
         }
-        http.cookies.clear()
-    found["nobody"] = {what: http.request(m, path, json=body).status_code for what, (m, path, body) in ASKED.items()}
-json.dump(found, sys.stdout)
+            what: http.request(m, path, json=body).status_code for what, (m, path, body) in ASKED.items()
+        }
+    json.dump(found, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

