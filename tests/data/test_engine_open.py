@@ -9,6 +9,7 @@ import pytest
 
 from assay.core import UserError
 from assay.data.engine import open_rows, open_table
+from assay.data.engine_open import open_parquet
 
 NAN = float("nan")
 
@@ -118,3 +119,17 @@ def test_instants_are_told_in_one_time_zone(monkeypatch, engine):
 def test_the_library_is_imported_by_who_asks_alone():
     code = "import sys, assay.cli, assay.data.engine, assay.data.diff; sys.exit('ibis' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_column_of_a_very_wide_table_is_not_taken_for_another(tmp_path):
+    file, names = tmp_path / "wide.parquet", [f"c{number}" for number in range(5_000)]
+    table = pa.table({name: [number] for number, name in enumerate(names)})
+    pq.write_table(table, file)
+    for _ in range(10):  # an engine that lists columns without an order mixes them up in one of some six readings
+        with open_parquet([file], table.schema, engine="duckdb", memory="1GB") as rows:
+            assert [rows.largest_categories(name, 2) for name in names[::1_000]] == [
+                [(number, 1)] for number in range(0, 5_000, 1_000)
+            ]
+            assert rows._table.columns == tuple(names)
+            (kept,) = rows._backend.raw_sql("SELECT current_setting('preserve_insertion_order')").fetchone()
+            assert not kept  # what holds whole columns outside the memory limit stays off

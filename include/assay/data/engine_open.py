@@ -85,7 +85,7 @@ def _connected(engine: str, spill: str, memory: str) -> "BaseBackend":
     name, _, rest = engine.partition("://")
     if name != "duckdb":
         return _session(engine)
-    options = {"temp_directory": spill, "memory_limit": memory, "preserve_insertion_order": False}
+    options = {"temp_directory": spill, "memory_limit": memory}
     backend = _connect(f"duckdb://{rest}", options)
     backend.settings["enable_progress_bar"] = False  # standard output may be a verdict's
     return backend
@@ -117,5 +117,8 @@ def _table(backend: "BaseBackend", files: Sequence[Path]) -> "ir.Table":
     import ibis
 
     if backend.name == "duckdb":  # which reads [, ? and * in a name as a pattern
-        return backend.read_parquet([glob.escape(str(file)) for file in files])
+        table = backend.read_parquet([glob.escape(str(file)) for file in files])
+        # Only now: without an order DuckDB may list the columns of a table of more than 2,048 in another one.
+        backend.settings["preserve_insertion_order"] = False
+        return table
     return ibis.union(*(backend.read_parquet(file) for file in files))
