@@ -24,6 +24,7 @@ from assay.data.splits import holdout_mask
 from assay.evidence.opening import archive
 from assay.pipeline import gating, requests, steps
 from assay.pipeline.run import GateFailed
+from assay.pipeline.training import job_folder
 from assay.registry.client import connect
 from assay.registry.dossier import EvidenceError
 
@@ -315,3 +316,13 @@ def test_code_that_changed_on_disk_under_a_running_worker_is_told(settings, tmp_
     monkeypatch.setattr(requests, "archived_code", lambda _: "another")
     with pytest.raises(EvidenceError, match="the code on disk is not the code that runs; restart the worker"):
         walk(run, "snapshot")
+
+
+def test_a_training_that_fails_leaves_no_rows_behind(settings, tmp_path):
+    folder = make_folder(tmp_path)
+    (folder / "train.py").write_text("def train(features, label, *, seed, parameters):\n    raise ValueError('no')\n")
+    run = make_run(settings, folder)
+    walk(run, *CHAIN[:2])
+    with pytest.raises(UserError, match="raised ValueError: no"):
+        walk(run, "training")
+    assert not job_folder(settings, run.run_key, "first").path.exists()

@@ -22,9 +22,13 @@ def training(run: Run) -> dict[str, Any]:
     """Train the candidate in a box, check what comes out, and store it in the registry."""
     from assay.training.relay import run_job
 
-    training_rows(run)
-    run_job(job_folder(run.settings, run.run_key, "first"))
-    return candidate(run)
+    job = job_folder(run.settings, run.run_key, "first")
+    try:
+        training_rows(run)
+        run_job(job)
+        return candidate(run)
+    finally:
+        job.remove()  # it holds rows, and an attempt begins anew
 
 
 def training_rows(run: Run) -> dict[str, Any]:
@@ -69,9 +73,13 @@ def mitigation(run: Run) -> dict[str, Any]:
     """
     from assay.training.relay import run_job
 
-    mitigation_rows(run)
-    run_job(job_folder(run.settings, run.run_key, "mitigated"))
-    return mitigated_candidate(run)
+    job = job_folder(run.settings, run.run_key, "mitigated")
+    try:
+        mitigation_rows(run)
+        run_job(job)
+        return mitigated_candidate(run)
+    finally:
+        job.remove()
 
 
 def mitigation_rows(run: Run) -> dict[str, Any]:
